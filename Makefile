@@ -1,0 +1,75 @@
+# One word for each thing that people do here; every target sets up what it needs.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+DISTRIBUTIONS := -e . -e ./plugins/identity -e ./plugins/education
+PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate $(foreach name,core identity education,--no-emit-package platform-$(name))
+COVERAGE_ACCESS := */platform_core/access/*,*/platform_identity/services/tokens*,*/platform_identity/services/keys*
+
+.PHONY: help run test lint format bench docs messages lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: $(VENV)/.run ## Serve the reference deployment with demo data on 127.0.0.1:$(PORT)
+	@$(BIN)/platformctl --dir config run --demo --port $(PORT)
+
+test: $(VENV)/.dev ## Run every test with coverage
+	@$(BIN)/python tests/journeys/browser.py
+	@rm -f .coverage .coverage.*
+	$(BIN)/pytest -n auto --cov --cov-report= $(ARGS)
+	@$(BIN)/coverage report --fail-under=90
+	@$(BIN)/coverage report --include='$(COVERAGE_ACCESS)' --fail-under=100
+
+lint: $(VENV)/.dev ## Check style, types, security and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy platform_core config plugins/identity/platform_identity plugins/education/platform_education tools
+	$(BIN)/bandit -q -c pyproject.toml -r platform_core plugins config
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Put the code into the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## Measure CPU per request against a hand-written server, in one run
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+docs: $(VENV)/.dev ## Write the reference pages that come from the code
+	@$(BIN)/python docs/generate.py
+
+messages: $(VENV)/.dev ## Collect what people read, and compile its French and German
+	@$(BIN)/python -m tools.messages
+
+lock: $(VENV)/.uv ## Resolve the dependencies anew; no host name is written
+	$(LOCK) requirements/dev.in requirements/workspace.in -o requirements/dev.txt
+	$(LOCK) requirements/base.in requirements/workspace-run.in -c requirements/dev.txt -o requirements/base.txt
+	$(LOCK) requirements/bootstrap.in -c requirements/dev.txt -o requirements/bootstrap.txt
+
+clean: ## Remove what the targets made, except the deployment's data in var/
+	rm -rf $(VENV) .venv-tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV) && \
+		$(PYTHON) -m pip install --quiet --target .venv-tools virtualenv && \
+		PYTHONPATH=.venv-tools $(PYTHON) -m virtualenv --quiet $(VENV))
+
+$(VENV)/.uv: requirements/bootstrap.txt | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# uv is fast and does not read pip's configuration; where its index cannot be reached, pip installs the same files.
+$(VENV)/.run: requirements/base.txt $(PROJECTS) | $(VENV)/.uv
+	@echo "Installing the platform …"
+	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $< || $(BIN)/python -m pip install --quiet --require-hashes -r $<
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(DISTRIBUTIONS)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	@echo "Installing what development needs …"
+	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $< || $(BIN)/python -m pip install --quiet --require-hashes -r $<
+	@touch $@

@@ -1,0 +1,1 @@
+"""What maintains the sources and is installed nowhere."""
