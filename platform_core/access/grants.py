@@ -1,0 +1,100 @@
+"""What an actor was granted, and the contract of the plugin that knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from django.db.models import Model, Q
+
+    from platform_core.access.actors import Actor
+    from platform_core.contributions import Permission, Role
+
+_NO_IDS: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Where one permission was granted: in the whole deployment, below units, on single objects."""
+
+    everywhere: bool = False
+    units: frozenset[UUID] = _NO_IDS
+    objects: frozenset[UUID] = _NO_IDS
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether the permission was granted in any scope."""
+        return self.everywhere or bool(self.units) or bool(self.objects)
+
+
+_NOTHING = Grant()
+
+
+class Grants:
+    """Everything that one actor was granted, by permission name; immutable."""
+
+    __slots__ = ("_by_permission",)
+
+    def __init__(self, by_permission: Mapping[str, Grant]) -> None:
+        held = {name: grant for name, grant in by_permission.items() if grant.is_held}
+        self._by_permission = MappingProxyType(held)
+
+    @classmethod
+    def none(cls) -> Grants:
+        """Return grants that hold nothing."""
+        return cls({})
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """Return the names of all permissions held in any scope."""
+        return frozenset(self._by_permission)
+
+    def get(self, permission: str) -> Grant:
+        """Return where ``permission`` was granted; an empty grant when it was not."""
+        return self._by_permission.get(permission, _NOTHING)
+
+    def holds(self, permission: str) -> bool:
+        """Tell whether ``permission`` was granted in any scope."""
+        return permission in self._by_permission
+
+
+class GrantSource(Protocol):
+    """What the one plugin that stores roles and assignments implements."""
+
+    unit_model: str
+    """``app_label.ModelName`` of the tree of organisational units."""
+
+    def grants(self, actor: Actor) -> Grants:
+        """Return what ``actor`` holds now, in one query that judges start and end too."""
+
+    def within(self, units: frozenset[UUID], prefix: str) -> Q:
+        """Return the condition that the unit at ``prefix`` is one of ``units`` or below.
+
+        ``prefix`` is a lookup path such as ``school__unit``, or ``pk`` on the unit model itself, so
+        only key lookups (``__in``) may follow it. The condition never joins a to-many relation, and
+        leaves it to the database to find what is below ``units``: its SQL is reused for other units.
+        """
+
+    def covers(self, units: frozenset[UUID], unit: Model) -> bool:
+        """Tell whether ``unit`` is one of ``units`` or below: ``within`` in Python."""
+
+    def synchronise(self, permissions: Sequence[Permission], roles: Sequence[Role]) -> None:
+        """Store the permissions and default roles of enabled plugins, after each migrate."""
+
+
+_source: GrantSource | None = None
+
+
+def installed_grant_source() -> GrantSource | None:
+    """Return the grant source of this process, or ``None`` when no plugin brings one."""
+    return _source
+
+
+def set_grant_source(source: GrantSource | None) -> None:
+    """Replace the grant source of this process; ``install_permissions`` does it."""
+    global _source
+    _source = source

@@ -1,0 +1,115 @@
+"""The commands of ``platformctl``: the core's own, and those that enabled plugins contribute."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from platform_core import __version__
+from platform_core.cli import boot, deployments, imports, plugins, serve, startplugin
+from platform_core.cli.output import console
+
+CORE_COMMANDS = ("init", "check", "migrate", "run", "import", "startplugin", "plugin")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``platformctl``; a command that is not the core's is looked for among the enabled plugins'."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    app = build_app()
+    command = first_command(words)
+    if command is None or command in CORE_COMMANDS:
+        app(words)
+        return
+    folder = boot.deployment_folder(_option_dir(words))
+    as_json = "--json" in words
+    try:
+        deployment = boot.load_deployment(folder, as_json=as_json)
+        with boot.database(deployment, as_json=as_json):
+            boot.set_up(deployment, as_json=as_json)
+            add_contributed(app)
+            app(words)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+
+
+def build_app() -> typer.Typer:
+    """Return the application with the core's commands only."""
+    app = typer.Typer(
+        name="platformctl",
+        help="Run and manage a Platform Core deployment. Enabled plugins add commands of their own.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        add_completion=False,
+    )
+    app.callback(invoke_without_command=True)(_options)
+    app.command("init")(deployments.init)
+    app.command("check")(deployments.check)
+    app.command("migrate")(deployments.migrate)
+    app.command("run")(serve.run)
+    app.command("import")(imports.import_files)
+    app.command("startplugin")(startplugin.startplugin)
+    app.add_typer(plugins.app, name="plugin")
+    return app
+
+
+def _options(
+    folder: Annotated[
+        Path | None,
+        typer.Option("--dir", help="The deployment's folder; else the nearest platform.toml."),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        console.print(__version__, highlight=False)
+        raise typer.Exit
+    if folder is not None:
+        os.environ[boot.FOLDER_VARIABLE] = str(folder.resolve())
+
+
+def add_contributed(app: typer.Typer) -> None:
+    """Add the commands of the enabled plugins; ``user create`` becomes a group with a command."""
+    from platform_core.registry import installed
+
+    groups: dict[str, typer.Typer] = {}
+    for command in installed().contributions("commands"):
+        first, _, second = command.name.partition(" ")
+        if not second:
+            app.command(first, help=command.help)(command.run)
+            continue
+        if first not in groups:
+            groups[first] = typer.Typer(no_args_is_help=True)
+            app.add_typer(groups[first], name=first)
+
+            @groups[first].callback()
+            def group() -> None:
+                """Commands of an enabled plugin."""
+
+        groups[first].command(second, help=command.help)(command.run)
+
+
+def first_command(words: Sequence[str]) -> str | None:
+    """Return the first word that is neither an option nor the value of ``--dir``."""
+    skip = False
+    for word in words:
+        if skip:
+            skip = False
+        elif word == "--dir":
+            skip = True
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def _option_dir(words: Sequence[str]) -> Path | None:
+    for index, word in enumerate(words):
+        if word == "--dir" and index + 1 < len(words):
+            return Path(words[index + 1])
+        if word.startswith("--dir="):
+            return Path(word.removeprefix("--dir="))
+    return None

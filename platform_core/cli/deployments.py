@@ -1,0 +1,185 @@
+"""``init``, ``check`` and ``migrate``: make a deployment, judge it, bring its database up to date."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from platform_core.cli import boot
+from platform_core.cli.output import AsJson, console, fail, print_json, refuse, step
+from platform_core.conf.deployment import FILE_NAME
+from platform_core.registry.discovery import discover
+from platform_core.registry.problems import PluginProblem
+
+PLATFORM_TOML = """\
+# This deployment: what is enabled, and the settings that are not secret.
+[platform]
+settings = "settings"
+plugins = [{plugins}]
+dormant_plugins = []
+data_dir = "var"
+time_zone = "Europe/Paris"
+language = "en"
+
+# One table for each plugin's settings, for example:
+# [plugins.identity]
+# issuer = "https://platform.example.org"
+"""
+
+SETTINGS_MODULE = '''\
+"""Settings of this deployment; platform.toml says which plugins are enabled."""
+
+import os
+from pathlib import Path
+
+from platform_core.conf import build_settings
+
+PROFILE = os.environ.get("PLATFORM_PROFILE", "dev")
+globals().update(build_settings(Path(__file__).resolve().parent, profile=PROFILE))
+'''
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder to make; it must not hold one yet.")],
+    plugin: Annotated[
+        list[str] | None, typer.Option("--plugin", help="A plugin to enable; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a new deployment: platform.toml and a settings module."""
+    chosen = plugin or (["identity"] if "identity" in discover() else [])
+    files = {
+        folder / FILE_NAME: PLATFORM_TOML.format(plugins=", ".join(f'"{name}"' for name in chosen)),
+        folder / "settings.py": SETTINGS_MODULE,
+        folder / ".gitignore": "var/\n",
+    }
+    taken = [path.name for path in files if path.exists()]
+    if taken or (folder.exists() and not folder.is_dir()):
+        refuse(
+            f"{folder} already holds {', '.join(taken) or 'a file of this name'}.",
+            "Choose another folder; nothing was written.",
+            code="folder_taken",
+            as_json=as_json,
+        )
+    unknown = sorted(set(chosen) - set(discover()))
+    if unknown:
+        refuse(
+            f"No installed distribution provides {', '.join(unknown)}.",
+            f"Installed plugins: {', '.join(discover()) or 'none'}.",
+            code="unknown_plugin",
+            as_json=as_json,
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+    if as_json:
+        print_json({"ok": True, "folder": str(folder), "plugins": chosen})
+        return
+    console.print(
+        f"Made a deployment in [bold]{folder}[/] with {', '.join(chosen) or 'no plugins'}."
+    )
+    console.print(f"Next: platformctl --dir {shlex.quote(str(folder))} run", highlight=False)
+
+
+def check(
+    deploy: Annotated[bool, typer.Option("--deploy", help="Also judge it for production.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge settings, plugins, models and database without changing anything."""
+    deployment = boot.load_deployment(boot.deployment_folder(None), as_json=as_json)
+    with boot.database(deployment, as_json=as_json):
+        boot.set_up(deployment, as_json=as_json)
+        problems = [*system_problems(deploy=deploy), *ledger_problems()]
+    if problems:
+        fail(problems, as_json=as_json)
+    if as_json:
+        print_json({"ok": True, "problems": []})
+    else:
+        console.print("[green]No problems found.[/]")
+
+
+def migrate(as_json: AsJson = False) -> None:
+    """Apply migrations, then synchronise the ledger, feature flags and default roles."""
+    deployment = boot.load_deployment(boot.deployment_folder(None), as_json=as_json)
+    with boot.database(deployment, as_json=as_json):
+        boot.set_up(deployment, as_json=as_json)
+        refuse_unfit_database(as_json=as_json)
+        with step("Applying migrations …", quiet=as_json):
+            applied = apply_migrations()
+    if as_json:
+        print_json({"ok": True, "applied": applied})
+    else:
+        console.print(f"[green]{len(applied)} migrations applied.[/]")
+
+
+def apply_migrations() -> list[str]:
+    """Run Django's migrate and return the migrations that it applied, as ``label.name``."""
+    from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.recorder import MigrationRecorder
+
+    before = set(MigrationRecorder(connection).applied_migrations())
+    call_command("migrate", interactive=False, verbosity=0)
+    after = MigrationRecorder(connection).applied_migrations()
+    return [".".join(key) for key in after if key not in before]
+
+
+def refuse_unfit_database(*, as_json: bool) -> None:
+    """Leave with a report when this database must not be used with this code and these lists."""
+    from platform_core.registry.ledger import blocking_problems
+
+    problems = [*system_problems(deploy=False), *_guarded(blocking_problems)]
+    if problems:
+        fail(problems, as_json=as_json)
+
+
+def ledger_problems() -> list[PluginProblem]:
+    """Return what is wrong between the loaded plugins and the database."""
+    from platform_core.registry.ledger import database_problems
+
+    return _guarded(database_problems)
+
+
+def _guarded(look: Any) -> list[PluginProblem]:
+    from django.db import DatabaseError
+
+    try:
+        found: list[PluginProblem] = look()
+    except DatabaseError as error:
+        return [
+            PluginProblem(
+                plugin="",
+                code="database_unreachable",
+                place="DATABASE_URL",
+                message=f"The database cannot be used ({type(error).__name__}).",
+                way_out="Check that it runs, and its address, user and password.",
+            )
+        ]
+    return found
+
+
+def system_problems(*, deploy: bool) -> list[PluginProblem]:
+    """Return Django's system check findings of level warning and above, as problems."""
+    from django.core import checks
+
+    messages = checks.run_checks(include_deployment_checks=deploy)
+    level = checks.WARNING if deploy else checks.ERROR
+    return [
+        PluginProblem(
+            plugin=_owner(message.obj),
+            code=message.id or "check",
+            place=str(message.obj or ""),
+            message=str(message.msg),
+            way_out=str(message.hint or "See Django's system check reference for this code."),
+        )
+        for message in messages
+        if message.level >= level and not message.is_silenced()
+    ]
+
+
+def _owner(thing: Any) -> str:
+    meta = getattr(thing, "_meta", None) or getattr(getattr(thing, "model", None), "_meta", None)
+    return getattr(meta, "app_label", "")

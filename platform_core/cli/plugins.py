@@ -1,0 +1,278 @@
+"""``platformctl plugin``: see the installed plugins, plan a change of their states, and carry it out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Annotated, Any
+
+import typer
+
+from platform_core.cli import boot
+from platform_core.cli.output import CHANGES, AsJson, console, fail, print_json, refuse, step
+from platform_core.cli.plan_view import show_changes, show_plan
+from platform_core.cli.plugin_view import show_list, show_plugin
+from platform_core.conf.deployment import FILE_NAME, Deployment
+from platform_core.registry.configuration import Lists, replace_file, write_lists
+from platform_core.registry.discovery import discover
+from platform_core.registry.inventory import inspect_plugin, list_plugins
+from platform_core.registry.plan import Plan, make_plan, observe, require_boot, take_snapshots
+from platform_core.registry.problems import PluginErrors, PluginProblem
+from platform_core.registry.resolution import resolve
+from platform_core.registry.targets import Target, as_document, find_target
+
+app = typer.Typer(no_args_is_help=True, help="List, plan, enable and disable plugins.")
+
+Slug = Annotated[str, typer.Argument(metavar="PLUGIN", help="The plugin's slug.")]
+Enable = Annotated[
+    list[str] | None, typer.Option("--enable", help="A plugin to enable; may be repeated.")
+]
+Disable = Annotated[
+    list[str] | None, typer.Option("--disable", help="A plugin to disable; may be repeated.")
+]
+NEXT_STEPS = ("platformctl migrate", "restart the running processes")
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """List the installed plugins and their states; nothing is started."""
+    deployment = _deployment(as_json=as_json)
+    found = list_plugins(deployment)
+    if as_json:
+        print_json({"ok": True, "plugins": found})
+    else:
+        show_list(found)
+
+
+@app.command("show")
+def show(slug: Slug, as_json: AsJson = False) -> None:
+    """Show one installed plugin: its metadata, what it contributes or would contribute, settings and migrations."""
+    deployment = _deployment(as_json=as_json)
+    try:
+        found = inspect_plugin(deployment, slug)
+    except PluginErrors as errors:
+        fail(errors.problems, as_json=as_json)
+    if as_json:
+        print_json(found)
+    else:
+        show_plugin(found)
+    if not found["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command("plan")
+def plan(
+    enable: Enable = None,
+    disable: Disable = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 3 when something would change.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a change would do, found by starting the wanted set; nothing is changed."""
+    deployment = _deployment(as_json=as_json)
+    with boot.database(deployment, as_json=as_json):
+        made = _plan(deployment, enable or (), disable or (), as_json=as_json)
+    if as_json:
+        print_json(made.as_dict())
+    else:
+        show_plan(made, _words(enable or (), disable or ()))
+    if detailed_exitcode and made.changes_anything:
+        raise typer.Exit(CHANGES)
+
+
+@app.command("apply")
+def apply(
+    expected: Annotated[str, typer.Option("--hash", help="The hash that plan printed.")],
+    enable: Enable = None,
+    disable: Disable = None,
+    as_json: AsJson = False,
+) -> None:
+    """Carry out the plan with this hash: edit platform.toml and migrate; refused when the plan is another one now."""
+    deployment = _deployment(as_json=as_json)
+    _refuse_environment(deployment, as_json=as_json)
+    with boot.database(deployment, as_json=as_json):
+        made = _plan(deployment, enable or (), disable or (), as_json=as_json)
+        if made.hash != expected:
+            words = _words(enable or (), disable or ())
+            refuse(
+                f"The plan is another one now; its hash is {made.hash}.",
+                f"Look at it again: platformctl plugin plan {words}".rstrip(),
+                code="plan_changed",
+                as_json=as_json,
+            )
+        applied = _carry_out(deployment, made, as_json=as_json)
+    if as_json:
+        print_json({"ok": True, "applied": applied, **as_document(made.target)})
+        return
+    show_changes(made.target.changes)
+    console.print(f"[green]Applied:[/] {len(applied)} migrations.", highlight=False)
+    console.print("Restart the running processes, so that they load the new set.")
+
+
+@app.command("enable")
+def enable(slug: Slug, as_json: AsJson = False) -> None:
+    """Enable a plugin and what it requires in platform.toml, after checking that the set starts."""
+    deployment = _deployment(as_json=as_json)
+    _refuse_environment(deployment, as_json=as_json)
+    _edit(deployment, _target(deployment, [slug], (), as_json=as_json), as_json=as_json)
+
+
+@app.command("disable")
+def disable(slug: Slug, as_json: AsJson = False) -> None:
+    """Disable a plugin and what requires it in platform.toml; one with tables becomes dormant and keeps them."""
+    deployment = _deployment(as_json=as_json)
+    _refuse_environment(deployment, as_json=as_json)
+    with ExitStack() as stack:
+        if (deployment.data_dir / "postgres").is_dir():
+            stack.enter_context(boot.database(deployment, as_json=as_json))
+        target = _target(deployment, (), [slug], as_json=as_json)
+    _edit(deployment, target, as_json=as_json)
+
+
+def _deployment(*, as_json: bool) -> Deployment:
+    deployment = boot.load_deployment(boot.deployment_folder(None), as_json=as_json)
+    boot.prepare_environment(deployment)
+    return deployment
+
+
+def _refuse_environment(deployment: Deployment, *, as_json: bool) -> None:
+    if deployment.lists_from_environment:
+        refuse(
+            "PLATFORM_PLUGINS or PLATFORM_DORMANT_PLUGINS is set in the environment, which "
+            f"comes before {FILE_NAME}.",
+            f"Change the lists there, or unset both variables and keep the lists in {FILE_NAME}.",
+            code="lists_from_environment",
+            as_json=as_json,
+        )
+
+
+def _lists(deployment: Deployment) -> Lists:
+    core = deployment.core
+    return Lists(plugins=tuple(core.plugins), dormant=tuple(core.dormant_plugins))
+
+
+def _target(
+    deployment: Deployment, enable: Sequence[str], disable: Sequence[str], *, as_json: bool
+) -> Target:
+    """Return the lists that are asked for; leaves with a report when they make no sense."""
+    current = _lists(deployment)
+    candidates = discover()
+    owner = ""
+    kept: frozenset[str] | None = None
+    if disable:
+        plugins = resolve(current.plugins, current.dormant, candidates).plugins
+        owner = next((one.slug for one in plugins if one.config.auth_user_model), "")
+        observed = observe(deployment)
+        never_started = _embedded(deployment) and not (deployment.data_dir / "postgres").is_dir()
+        if never_started:
+            kept = frozenset()
+        elif observed is not None:
+            kept = observed.plugins
+    try:
+        return find_target(
+            current, candidates, enable=enable, disable=disable, kept=kept, user_model=owner
+        )
+    except PluginErrors as errors:
+        fail(errors.problems, as_json=as_json)
+
+
+def _embedded(deployment: Deployment) -> bool:
+    return not (os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"))
+
+
+def _plan(
+    deployment: Deployment, enable: Sequence[str], disable: Sequence[str], *, as_json: bool
+) -> Plan:
+    target = _target(deployment, enable, disable, as_json=as_json)
+    try:
+        with step("Starting both sets of plugins …", quiet=as_json):
+            return make_plan(target)
+    except PluginErrors as errors:
+        fail(errors.problems, as_json=as_json)
+
+
+def _edit(deployment: Deployment, target: Target, *, as_json: bool) -> None:
+    """Write the lists once the set starts with them, and say what to do next."""
+    changed = target.lists != target.current
+    if changed:
+        try:
+            with step("Starting the new set of plugins …", quiet=as_json):
+                require_boot(take_snapshots([target.lists], with_database=False)[0])
+            write_lists(deployment.file, target.lists)
+        except PluginErrors as errors:
+            fail(errors.problems, as_json=as_json)
+    if as_json:
+        steps = NEXT_STEPS if changed else ()
+        print_json({"ok": True, "changed": changed, **as_document(target), "next": steps})
+        return
+    if not changed:
+        console.print("Nothing to change: it is so already.")
+        return
+    show_changes(target.changes)
+    console.print(f"Wrote {deployment.file}.", highlight=False, markup=False)
+    console.print("Next: run [bold]platformctl migrate[/], then restart the running processes.")
+
+
+def _carry_out(deployment: Deployment, made: Plan, *, as_json: bool) -> list[str]:
+    """Write the lists and migrate; when that fails the file is put back as it was."""
+    if not made.changes_anything:
+        return []
+    before = None
+    try:
+        before = write_lists(deployment.file, made.target.lists)
+        with step("Migrating …", quiet=as_json):
+            answer = _migrate()
+        if not answer.get("ok"):
+            raise PluginErrors([_failure(), *(PluginProblem(**one) for one in answer["problems"])])
+    except BaseException as error:  # Ctrl-C too: the file is put back
+        if before is not None:
+            replace_file(deployment.file, before)
+        if isinstance(error, PluginErrors):
+            fail(error.problems, as_json=as_json)
+        raise
+    applied: list[str] = answer["applied"]
+    return applied
+
+
+def _migrate() -> dict[str, Any]:
+    """Run ``platformctl migrate`` in a process of its own, which loads the new lists."""
+    done = subprocess.run(
+        [sys.executable, "-m", "platform_core.cli", "migrate", "--json"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    answer = _last_document(done.stdout)
+    return {"applied": [], "problems": [], **answer, "ok": done.returncode == 0}
+
+
+def _last_document(text: str) -> dict[str, Any]:
+    """Return the JSON document at the end of ``text``; migrations may have printed before it."""
+    try:
+        document: dict[str, Any] = json.loads(text[f"\n{text}".rfind("\n{\n") :])
+    except json.JSONDecodeError:
+        return {}
+    return document
+
+
+def _failure() -> PluginProblem:
+    return PluginProblem(
+        plugin="",
+        code="apply_failed",
+        place="platformctl migrate",
+        message=f"Migrating failed; {FILE_NAME} is as it was before.",
+        way_out="Migrations that were applied before the failure stay. Repair the cause, then plan again.",
+    )
+
+
+def _words(enable: Sequence[str], disable: Sequence[str]) -> str:
+    return " ".join(
+        [f"--enable {slug}" for slug in enable] + [f"--disable {slug}" for slug in disable]
+    )

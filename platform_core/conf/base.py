@@ -1,0 +1,143 @@
+"""The part of Django's settings that every deployment shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from platform_core import __version__
+from platform_core.observability.logging import logging_settings
+from platform_core.resource.settings import rest_framework_settings, spectacular_settings
+
+if TYPE_CHECKING:
+    from platform_core.conf.deployment import Deployment
+
+INSTALLED_APPS = (
+    "platform_core.apps.CoreConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "simple_history",
+    "waffle",
+)
+
+MIDDLEWARE = (
+    "platform_core.observability.middleware.RequestMiddleware",
+    "platform_core.observability.health.HealthMiddleware",
+    "platform_core.observability.middleware.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+)
+
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+CONTENT_SECURITY_POLICY = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "object-src": ["'none'"],
+    "base-uri": ["'self'"],
+    "frame-ancestors": ["'none'"],
+    "form-action": ["'self'"],
+}
+
+
+def rest_framework(authentication: Sequence[str]) -> dict[str, Any]:
+    """Return REST framework's settings with the authentication classes that plugins bring."""
+    return rest_framework_settings(authentication)
+
+
+def base_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
+    """Return the settings that depend on no plugin; lengths of time are in seconds."""
+    core = deployment.core
+    production = profile == "prod"
+    secure = core.secure_cookies and production
+    return {
+        "DEBUG": False,
+        "ALLOWED_HOSTS": [*core.allowed_hosts, *(() if production else LOOPBACK_HOSTS)],
+        "CSRF_TRUSTED_ORIGINS": core.trusted_origins,
+        "CSRF_FAILURE_VIEW": "platform_core.resource.problems.csrf_failure",
+        "INSTALLED_APPS": list(INSTALLED_APPS),
+        "MIDDLEWARE": list(MIDDLEWARE),
+        "ROOT_URLCONF": "platform_core.urls",
+        "WSGI_APPLICATION": "platform_core.wsgi.application",
+        "TEMPLATES": [
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "OPTIONS": {
+                    "loaders": ["platform_core.conf.assets.EnabledTemplateLoader"],
+                    "context_processors": ["django.template.context_processors.request"],
+                },
+            }
+        ],
+        "STATIC_URL": "/static/",
+        "STATICFILES_FINDERS": ["platform_core.conf.assets.EnabledStaticFinder"],
+        "WHITENOISE_USE_FINDERS": True,
+        "LANGUAGE_CODE": core.language,
+        "LANGUAGES": [("en", "English"), ("fr", "Français"), ("de", "Deutsch")],
+        "TIME_ZONE": core.time_zone,
+        "USE_TZ": True,
+        "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
+        "SESSION_ENGINE": "django.contrib.sessions.backends.db",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SECURE": secure,
+        "CSRF_COOKIE_SECURE": secure,
+        "SESSION_COOKIE_NAME": "__Host-session" if secure else "session",
+        "CSRF_COOKIE_NAME": "__Host-csrf" if secure else "csrf",
+        "SECURE_SSL_REDIRECT": secure,
+        "SECURE_HSTS_SECONDS": 31_536_000 if secure else 0,
+        "SECURE_HSTS_INCLUDE_SUBDOMAINS": secure,
+        "SECURE_HSTS_PRELOAD": secure,
+        "SECURE_REFERRER_POLICY": "same-origin",
+        "SECURE_CSP": CONTENT_SECURITY_POLICY,
+        "X_FRAME_OPTIONS": "DENY",
+        "DATA_UPLOAD_MAX_MEMORY_SIZE": 2_500_000,
+        "LOGGING_CONFIG": "platform_core.observability.logging.configure",
+        "LOGGING": logging_settings(deployment, profile=profile),
+        "SPECTACULAR_SETTINGS": spectacular_settings("Platform Core", __version__),
+        "CACHES": {
+            "default": {
+                "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+                "LOCATION": "platform_core_cache",
+            },
+            "flags": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
+        },
+        "WAFFLE_CACHE_NAME": "flags",
+        "SIMPLE_HISTORY_ENABLED": True,
+        "PLATFORM_DATA_DIR": deployment.data_dir,
+        "TEST_RUNNER": "django.test.runner.DiscoverRunner",
+        **_mail(deployment),
+    }
+
+
+def _mail(deployment: Deployment) -> dict[str, Any]:
+    url = deployment.core.email_url
+    sender = {"DEFAULT_FROM_EMAIL": deployment.core.email_from}
+    if url == "console":
+        return {**sender, "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    if url == "file":
+        return {
+            **sender,
+            "EMAIL_BACKEND": "platform_core.mail.EmailBackend",
+            "EMAIL_FILE_PATH": str(deployment.data_dir / "mail"),
+        }
+    parts = urlsplit(url)
+    return {
+        **sender,
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname or "localhost",
+        "EMAIL_PORT": parts.port or 587,
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": parts.scheme == "smtp",
+    }

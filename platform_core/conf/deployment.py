@@ -1,0 +1,120 @@
+"""A deployment's own configuration: ``platform.toml``, the environment, and the core's typed settings."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
+from platform_core.registry.problems import PluginErrors, PluginProblem
+
+FILE_NAME = "platform.toml"
+CONFIG_VARIABLE = "PLATFORM_CONFIG"
+
+
+class CoreSettings(PluginSettings):
+    """The core's own settings, read from ``PLATFORM_*`` and from ``[platform]`` in ``platform.toml``."""
+
+    plugins: list[str] = Field(default_factory=list)
+    """Slugs of the enabled plugins; no list means none."""
+    dormant_plugins: list[str] = Field(default_factory=list)
+    """Slugs of the plugins that keep their data and contribute nothing."""
+    on_plugin_error: Literal["fail"] = "fail"
+    data_dir: Path = Path("var")
+    """Where the embedded database, generated secrets and logs live; relative to ``platform.toml``."""
+    allowed_hosts: list[str] = Field(default_factory=list)
+    """Host names that the deployment answers to; loopback names are always allowed outside production."""
+    trusted_origins: list[str] = Field(default_factory=list)
+    """Origins, with scheme, whose pages may send unsafe requests with a session cookie."""
+    secure_cookies: bool = True
+    """Whether cookies travel over HTTPS only; development on loopback turns it off."""
+    time_zone: str = "Europe/Paris"
+    language: Literal["en", "fr", "de"] = "en"
+    database_pool_size: int = Field(default=8, ge=1, le=200)
+    """Connections that one process may hold at most."""
+    database_lock_timeout: int = Field(default=5, ge=0)
+    """Seconds that a web request waits for a lock before it is refused; 0 leaves it to the server."""
+    database_statement_timeout: int = Field(default=30, ge=0)
+    """Seconds that one statement of a web request may take before it is refused; 0 leaves it to the server."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_max_bytes: int = Field(default=10_000_000, ge=10_000)
+    """Size in bytes at which a log file is rotated."""
+    log_backups: int = Field(default=5, ge=1)
+    email_url: str = Field(default="file", repr=False)
+    """``console``, ``file`` (below the data folder) or ``smtp://user:password@host:port``."""
+    email_from: str = "platform@localhost"
+    config: Path | None = None
+    """The ``platform.toml`` to use, when it is not the one of the folder."""
+    dir: Path | None = None
+    """The deployment's folder, for ``platformctl`` calls from elsewhere."""
+    profile: str | None = None
+    """``dev``, ``test`` or ``prod`` for settings modules that leave the choice to the environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One tenant's deployment: its folder, its file, and its settings."""
+
+    folder: Path
+    core: CoreSettings
+    plugin_sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lists_from_environment: bool = False
+    settings_module: str = "settings"
+
+    @property
+    def file(self) -> Path:
+        """The ``platform.toml`` of this deployment; it need not exist."""
+        return self.core.config or self.folder / FILE_NAME
+
+    @property
+    def data_dir(self) -> Path:
+        """The absolute data folder."""
+        return (self.folder / self.core.data_dir).resolve()
+
+
+def find_deployment(folder: Path, *, environ: Mapping[str, str] | None = None) -> Deployment:
+    """Read the deployment in ``folder``: its ``platform.toml``, with the environment before it.
+
+    Raises PluginErrors when the file cannot be read or a setting is missing, mistyped or unknown.
+    """
+    environ = os.environ if environ is None else environ
+    path = Path(environ.get(CONFIG_VARIABLE) or folder / FILE_NAME)
+    document = _read_toml(path)
+    section = dict(document.get("platform", {}))
+    settings_module = section.pop("settings", "settings")
+    try:
+        core = load_settings(CoreSettings, "PLATFORM_", section=section, environ=environ)
+    except SettingsFailure as failure:
+        raise PluginErrors(failure.problems) from None
+    return Deployment(
+        folder=folder.resolve(),
+        core=core,
+        plugin_sections=document.get("plugins", {}),
+        lists_from_environment=any(
+            name in environ or f"{name}_FILE" in environ
+            for name in ("PLATFORM_PLUGINS", "PLATFORM_DORMANT_PLUGINS")
+        ),
+        settings_module=settings_module,
+    )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problem = PluginProblem(
+            plugin="",
+            code="configuration_unreadable",
+            place=path.name,
+            message=f"The deployment's configuration cannot be read: {error}.",
+            way_out="Correct the file, or write a new one with platformctl init.",
+        )
+        raise PluginErrors([problem]) from error

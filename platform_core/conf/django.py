@@ -1,0 +1,184 @@
+"""Build Django's settings from a deployment: the plugins decide what is installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from django.conf import settings
+
+from platform_core.conf import base
+from platform_core.conf.database import database_settings
+from platform_core.conf.deployment import Deployment, find_deployment
+from platform_core.conf.secrets import kept_secret, required_secret
+from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
+from platform_core.plugin import Middleware
+from platform_core.registry.discovery import Candidates, discover
+from platform_core.registry.problems import PluginErrors, PluginProblem
+from platform_core.registry.resolution import RESERVED_SLUGS, Plugin, Resolution, resolve
+
+Profile = Literal["dev", "test", "prod"]
+S = TypeVar("S", bound=PluginSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformState:
+    """What ``settings.PLATFORM`` holds: the deployment, its plugins in load order, and their typed settings."""
+
+    deployment: Deployment
+    resolution: Resolution
+    candidates: Candidates
+    profile: Profile
+    plugin_settings: Mapping[str, PluginSettings] = field(default_factory=dict, repr=False)
+
+
+def settings_of(cls: type[S]) -> S:
+    """Return this deployment's validated settings of type ``cls``; LookupError when no plugin declares them."""
+    for value in settings.PLATFORM.plugin_settings.values():
+        if isinstance(value, cls):
+            return value
+    raise LookupError(f"No loaded plugin declares {cls.__module__}.{cls.__qualname__}.")
+
+
+def build_settings(
+    folder: Path, *, profile: Profile, environ: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return Django's settings for the deployment in ``folder``.
+
+    ``prod`` asks for every secret; ``dev`` and ``test`` keep generated ones in the data folder and serve plain HTTP
+    on loopback. Raises PluginErrors with all problems of all plugins at once.
+    """
+    environ = os.environ if environ is None else environ
+    deployment = find_deployment(folder, environ=environ)
+    core = deployment.core
+    candidates = discover()
+    installed_labels = frozenset(app.rpartition(".")[2] for app in base.INSTALLED_APPS)
+    resolution = resolve(
+        core.plugins,
+        core.dormant_plugins,
+        candidates,
+        reserved=RESERVED_SLUGS | installed_labels,
+    )
+    problems = list(resolution.problems)
+    plugin_settings = _plugin_settings(deployment, resolution, environ, problems)
+    values: dict[str, Any] = {}
+    try:
+        values |= base.base_settings(deployment, profile=profile)
+        values["SECRET_KEY"] = _secret_key(deployment, profile, environ)
+        values["DATABASES"] = {
+            "default": database_settings(
+                deployment.data_dir,
+                environ,
+                pool_size=None if profile == "test" else core.database_pool_size,
+            )
+        }
+    except PluginErrors as errors:
+        problems += errors.problems
+    _add_plugins(values, resolution, problems)
+    if problems:
+        raise PluginErrors(problems)
+    values["PLATFORM"] = PlatformState(
+        deployment=deployment,
+        resolution=resolution,
+        candidates=candidates,
+        profile=profile,
+        plugin_settings=plugin_settings,
+    )
+    return values
+
+
+def _secret_key(deployment: Deployment, profile: Profile, environ: Mapping[str, str]) -> str:
+    if profile == "prod":
+        return required_secret("SECRET_KEY", environ)
+    return kept_secret("SECRET_KEY", environ, deployment.data_dir / "secret_key")
+
+
+def _plugin_settings(
+    deployment: Deployment,
+    resolution: Resolution,
+    environ: Mapping[str, str],
+    problems: list[PluginProblem],
+) -> dict[str, PluginSettings]:
+    loaded: dict[str, PluginSettings] = {}
+    for plugin in resolution.with_state("enabled"):
+        if plugin.config.settings_class is None:
+            continue
+        try:
+            loaded[plugin.slug] = load_settings(
+                plugin.config.settings_class,
+                f"PLUGIN_{plugin.slug.upper()}_",
+                section=deployment.plugin_sections.get(plugin.slug, {}),
+                environ=environ,
+                owner=plugin.slug,
+            )
+        except SettingsFailure as failure:
+            problems += failure.problems
+    return loaded
+
+
+def _add_plugins(
+    values: dict[str, Any], resolution: Resolution, problems: list[PluginProblem]
+) -> None:
+    """Add apps of all plugins, and of the enabled ones middleware, backends, settings and the user model."""
+    enabled = resolution.with_state("enabled")
+    apps = list(values.get("INSTALLED_APPS", ()))
+    for plugin in resolution.plugins:
+        apps += [app for app in (*plugin.config.django_apps, plugin.app) if app not in apps]
+    values["INSTALLED_APPS"] = apps
+    values["PLATFORM_DORMANT_LABELS"] = frozenset(
+        plugin.slug for plugin in resolution.with_state("dormant")
+    )
+    values["PLATFORM_ENABLED_SLUGS"] = frozenset(plugin.slug for plugin in enabled)
+    middleware = list(values.get("MIDDLEWARE", ()))
+    for plugin in enabled:
+        for item in plugin.config.middleware:
+            _place(middleware, item, plugin, problems)
+    values["MIDDLEWARE"] = middleware
+    values["AUTHENTICATION_BACKENDS"] = _collected(enabled, "authentication_backends")
+    values["REST_FRAMEWORK"] = base.rest_framework(_collected(enabled, "api_authentication"))
+    for plugin in enabled:
+        if plugin.config.auth_user_model:
+            values["AUTH_USER_MODEL"] = plugin.config.auth_user_model
+    owners: dict[str, str] = dict.fromkeys(values, "the core")
+    for plugin in enabled:
+        for name, value in plugin.config.django_settings.items():
+            if name in owners:
+                problems.append(
+                    PluginProblem(
+                        plugin=plugin.slug,
+                        code="setting_conflict",
+                        place=f"{plugin.config.__module__}, django_settings",
+                        message=f"It sets {name}, which {owners[name]} sets already.",
+                        way_out="Only one owner may set a Django setting; enable one of the two.",
+                    )
+                )
+                continue
+            owners[name] = plugin.slug
+            values[name] = value
+
+
+def _collected(plugins: Sequence[Plugin], attribute: str) -> list[str]:
+    return [item for plugin in plugins for item in getattr(plugin.config, attribute)]
+
+
+def _place(
+    middleware: list[str], item: Middleware, plugin: Plugin, problems: list[PluginProblem]
+) -> None:
+    anchor = item.before or item.after
+    if anchor is None:
+        middleware.append(item.path)
+    elif anchor in middleware:
+        middleware.insert(middleware.index(anchor) + (0 if item.before else 1), item.path)
+    else:
+        problems.append(
+            PluginProblem(
+                plugin=plugin.slug,
+                code="middleware_anchor_missing",
+                place=f"{plugin.config.__module__}, middleware",
+                message=f"{item.path} is to stand next to {anchor}, which is not installed.",
+                way_out="Name an anchor that the core or a required plugin installs.",
+            )
+        )

@@ -1,0 +1,77 @@
+"""Every hook of the core: what a plugin may contribute, one typed signature each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from platform_core.access import GrantSource
+    from platform_core.contributions import (
+        Command,
+        FirstRunStep,
+        Flag,
+        HealthProbe,
+        Importer,
+        Permission,
+        Role,
+        Route,
+    )
+    from platform_core.resource import Resource
+
+PROJECT = "platform_core"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def resources() -> Sequence[type[Resource]]:
+    """Return the resource classes to mount below ``/api/v1/<slug>/``."""
+
+
+@hookspec
+def routes() -> Sequence[Route]:
+    """Return the routes below ``/api/v1/<slug>/`` that are not resources, each with its access."""
+
+
+@hookspec
+def permissions() -> Sequence[Permission]:
+    """Return the permissions that the plugin defines, each with its rule; what is not named here is denied."""
+
+
+@hookspec
+def roles() -> Sequence[Role]:
+    """Return the default roles that the plugin ships, made of its own and required plugins' permissions."""
+
+
+@hookspec
+def flags() -> Sequence[Flag]:
+    """Return the feature flags that the plugin reads; they are created in the database after each migrate."""
+
+
+@hookspec
+def importers() -> Sequence[Importer]:
+    """Return the loaders of files that ``platformctl import`` offers."""
+
+
+@hookspec
+def commands() -> Sequence[Command]:
+    """Return the commands that ``platformctl`` gains."""
+
+
+@hookspec
+def health_probes() -> Sequence[HealthProbe]:
+    """Return the checks that ``/readyz`` runs for the plugin."""
+
+
+@hookspec
+def first_run() -> Sequence[FirstRunStep]:
+    """Return the idempotent steps that ``platformctl run`` takes after migrations, demo data among them."""
+
+
+@hookspec
+def grant_source() -> GrantSource:
+    """Return the object that knows which permissions an actor was granted; at most one plugin has it."""

@@ -1,0 +1,144 @@
+"""``/livez`` and ``/readyz``: is the process alive, and may traffic come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from ipaddress import ip_address
+
+import orjson
+import structlog
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_safe
+from psycopg import Error as PsycopgError
+from psycopg_pool import PoolTimeout
+
+from platform_core.contributions import HealthResult
+from platform_core.registry import installed
+from platform_core.registry.ledger import database_problems
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """One line of a readiness answer; ``plugin`` owns the check."""
+
+    name: str
+    plugin: str
+    healthy: bool
+    critical: bool
+    detail: str = ""
+
+
+@require_safe
+def livez(request: HttpRequest) -> HttpResponse:
+    """Answer 200 while the process can answer at all; touches nothing else."""
+    return _answer(200, {"status": "alive"})
+
+
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Answer 200 when the database, the ledger and every critical probe are well, else 503.
+
+    Owners, details and the digest are told to processes of this machine only.
+    """
+    results = list(check_health())
+    ready = all(result.healthy or not result.critical for result in results)
+    from_here = _asked_from_here(request)
+    body: dict[str, object] = {
+        "status": "ready" if ready else "not_ready",
+        "checks": [asdict(one) if from_here else _without_details(one) for one in results],
+    }
+    if from_here:
+        body["digest"] = installed().digest()
+    response = _answer(200 if ready else 503, body)
+    if not ready:
+        response["Retry-After"] = "2"
+    return response
+
+
+def _asked_from_here(request: HttpRequest) -> bool:
+    """Tell whether a process of this machine asks for itself, and not a proxy for somebody else."""
+    if any(header in request.headers for header in _PROXIED):
+        return False
+    try:
+        return ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:  # the socket of a file has no address
+        return False
+
+
+_PROXIED = (
+    "Forwarded",
+    "Via",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Real-IP",
+)
+"""What proxies add; a client behind one cannot take them away."""
+
+
+def _without_details(result: CheckResult) -> dict[str, object]:
+    return {"name": result.name, "healthy": result.healthy, "critical": result.critical}
+
+
+class HealthMiddleware:
+    """Answer ``/livez`` and ``/readyz`` before anything looks at the Host: probes ask the address of a process."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self.views = {"/livez": livez, "/readyz": readyz}
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a probe, and hand everything else on."""
+        return self.views.get(request.path_info, self.get_response)(request)
+
+
+def check_health() -> Iterator[CheckResult]:
+    """Yield the core's checks, then each plugin's; a probe that raises is unhealthy and hurts no other."""
+    yield _run("database", "platform_core", _database, critical=True)
+    yield _run("plugins", "platform_core", _ledger, critical=True)
+    for entry in installed().entries["health_probes"]:
+        probe = entry.item
+        yield _run(probe.name, entry.owner, probe.check, critical=probe.critical)
+
+
+def _run(
+    name: str, plugin: str, check: Callable[[], HealthResult], *, critical: bool
+) -> CheckResult:
+    try:
+        result = check()
+    except Exception as error:  # one plugin's probe must not take the answer of all others
+        log.exception("health probe raised", probe=name, plugin=plugin)
+        result = HealthResult(healthy=False, detail=f"The probe raised {type(error).__name__}.")
+    return CheckResult(
+        name=name, plugin=plugin, healthy=result.healthy, critical=critical, detail=result.detail
+    )
+
+
+def _database() -> HealthResult:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (DatabaseError, PsycopgError, PoolTimeout):
+        return HealthResult(healthy=False, detail="The database does not answer.")
+    return HealthResult(healthy=True)
+
+
+def _ledger() -> HealthResult:
+    try:
+        problems = database_problems()
+    except (DatabaseError, PsycopgError, PoolTimeout):
+        return HealthResult(healthy=False, detail="The database does not answer.")
+    return HealthResult(
+        healthy=not problems, detail=" ".join(problem.message for problem in problems)
+    )
+
+
+def _answer(status: int, body: object) -> HttpResponse:
+    response = HttpResponse(orjson.dumps(body), status=status, content_type="application/json")
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,113 @@
+"""Middleware of the core: request ids, the request log, and the security headers that Django 5.2 lacks."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import orjson
+import structlog
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from platform_core.access.actors import ANONYMOUS, Actor, acting_as
+from platform_core.observability.logging import REQUEST_LOGGER
+from platform_core.observability.security import security_refusal
+
+REQUEST_ID_HEADER = "X-Request-ID"
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+
+class RequestMiddleware:
+    """Give every request an id, write one line for it, and act as nobody until someone is authenticated."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+        self.log = structlog.get_logger(REQUEST_LOGGER)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer ``request``; a well-formed incoming request id is kept, any other replaced."""
+        given = request.headers.get(REQUEST_ID_HEADER, "")
+        request_id = given if _ACCEPTED_ID.match(given) else uuid.uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]
+        started = time.perf_counter()
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            acting_as(ANONYMOUS, request_id=request_id),
+        ):
+            response = self.get_response(request)
+            self._write(request, response, time.perf_counter() - started)
+            if response.status_code in (401, 403):
+                _record_refusal(request, response)
+        response[REQUEST_ID_HEADER] = request_id
+        return response
+
+    def _write(self, request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
+        self.log.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            milliseconds=round(seconds * 1000, 2),
+            plugin=owner_of_request(request),
+        )
+
+
+def _record_refusal(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Write to the security log who was refused what; the sign-in flow's own 401, its way to ask, is none."""
+    code = _problem_code(response)
+    if code is None and response.status_code == 401:
+        return
+    actor = getattr(request, "actor", None)
+    with acting_as(actor if isinstance(actor, Actor) else ANONYMOUS):
+        security_refusal(
+            "access_refused",
+            status=response.status_code,
+            code=code,
+            method=request.method,
+            path=request.path,
+            ip=request.META.get("REMOTE_ADDR"),
+        )
+
+
+def _problem_code(response: HttpResponseBase) -> str | None:
+    if response.headers.get("Content-Type") != "application/problem+json":
+        return None
+    found = orjson.loads(getattr(response, "content", b"{}"))
+    code: str | None = found.get("code")
+    return code
+
+
+def owner_of_request(request: HttpRequest) -> str:
+    """Return the slug of the plugin whose route answers ``request``; the core's are ``platform_core``."""
+    parts = request.path_info.split("/", 4)
+    if len(parts) > 3 and parts[1] == "api" and parts[3] in settings.PLATFORM_ENABLED_SLUGS:
+        return parts[3]
+    return "platform_core"
+
+
+class SecurityHeadersMiddleware:
+    """Send the ``SECURE_CSP`` policy and a permissions policy on every answer that has none of its own.
+
+    What the API answers depends on who asks, so no cache may keep it unless the view says otherwise.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+        self.policy = "; ".join(
+            f"{name} {' '.join(sources)}" for name, sources in settings.SECURE_CSP.items()
+        )
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Add the headers to the answer."""
+        response = self.get_response(request)
+        response.setdefault("Content-Security-Policy", self.policy)
+        response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        if request.path_info.startswith("/api/"):
+            response.setdefault("Cache-Control", "private, no-store")
+        return response

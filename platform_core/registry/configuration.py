@@ -1,0 +1,117 @@
+"""Edit the lists of plugins in ``platform.toml``: comments kept, all or nothing, also when the power fails."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import Array
+
+from platform_core.registry.problems import PluginErrors, PluginProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lists:
+    """The wanted plugins of a deployment, in the order of the file."""
+
+    plugins: tuple[str, ...] = ()
+    dormant: tuple[str, ...] = ()
+
+    def state_of(self, slug: str) -> str:
+        """Return ``enabled``, ``dormant`` or ``available``."""
+        if slug in self.plugins:
+            return "enabled"
+        return "dormant" if slug in self.dormant else "available"
+
+    def as_dict(self) -> dict[str, list[str]]:
+        """Return the lists under the names that ``platform.toml`` uses."""
+        return {"plugins": list(self.plugins), "dormant_plugins": list(self.dormant)}
+
+
+def write_lists(file: Path, lists: Lists) -> bytes:
+    """Write ``lists`` to the ``platform.toml`` and return what it held before.
+
+    Raises PluginErrors when the file cannot be read or written; it is then as it was.
+    """
+    try:
+        before = file.read_bytes()
+        after = edited(before.decode(), lists).encode()
+        if after != before:
+            replace_file(file, after)
+    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise PluginErrors(
+            [
+                PluginProblem(
+                    plugin="",
+                    code="configuration_not_writable",
+                    place=file.name,
+                    message=f"The lists of plugins cannot be written: {reason}.",
+                    way_out="Correct the file or its permissions, or edit the lists by hand.",
+                )
+            ]
+        ) from error
+    return before
+
+
+def edited(text: str, lists: Lists) -> str:
+    """Return the ``platform.toml`` in ``text`` with ``lists`` in it and everything else as it was."""
+    document = tomlkit.parse(text)
+    if "platform" not in document:
+        document["platform"] = tomlkit.table()
+    section: Any = document["platform"]
+    for key, wanted in lists.as_dict().items():
+        present = section.get(key)
+        if not isinstance(present, Array):
+            section[key] = wanted
+            continue
+        _change(present, wanted)
+    result = tomlkit.dumps(document)
+    written = tomllib.loads(result)["platform"]
+    if any(written.get(key) != wanted for key, wanted in lists.as_dict().items()):
+        for key, wanted in lists.as_dict().items():  # its form could not be kept
+            section[key] = wanted
+        result = tomlkit.dumps(document)
+    return result
+
+
+def _change(array: Array, wanted: Sequence[str]) -> None:
+    """Take out what is not wanted and add what is missing, one by one, so that comments stay beside the others."""
+    for place in reversed(range(len(array))):
+        if array[place] not in wanted:
+            del array[place]
+    for slug in wanted:
+        if slug not in array:
+            array.append(slug)
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Put ``content`` in the place of ``file`` in one step that lasts; mode and owner stay. Raises OSError."""
+    target = file.resolve()
+    known = target.stat()
+    draft = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fchmod(stream.fileno(), known.st_mode & 0o7777)
+            if (known.st_uid, known.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(stream.fileno(), known.st_uid, known.st_gid)
+            os.fsync(stream.fileno())
+        draft.replace(target)
+    except BaseException:  # Ctrl-C too: no draft stays
+        draft.unlink(missing_ok=True)
+        raise
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,86 @@
+"""The frozen registry: every contribution with its owner and where it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from platform_core.registry.resolution import Plugin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One contribution: what, by which plugin, through which hook, and ``file:line`` of the implementation."""
+
+    owner: str
+    hook: str
+    item: Any
+    place: str
+
+    @property
+    def key(self) -> str:
+        """The name that has to be unique among contributions of one hook."""
+        return contribution_name(self.owner, self.hook, self.item)
+
+
+def contribution_name(owner: str, hook: str, item: Any) -> str:
+    """Return the name by which a contribution of ``hook`` is known in the deployment."""
+    if hook == "resources":
+        from platform_core.resource.routing import name_of  # needs loaded models
+
+        return f"/api/v1/{owner}/{name_of(item)}/"
+    if hook == "routes":
+        return f"/api/v1/{owner}/{item.path}"
+    if hook == "grant_source":
+        return "grant_source"
+    return str(item.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """Plugins in load order and their contributions by hook; nothing changes after boot."""
+
+    plugins: tuple[Plugin, ...]
+    entries: Mapping[str, tuple[Entry, ...]]
+
+    def contributions(self, hook: str) -> Sequence[Any]:
+        """Return what all plugins contributed through ``hook``, in load order."""
+        return [entry.item for entry in self.entries.get(hook, ())]
+
+    def of_plugin(self, slug: str, hook: str) -> Sequence[Any]:
+        """Return what one plugin contributed through ``hook``."""
+        return [entry.item for entry in self.entries.get(hook, ()) if entry.owner == slug]
+
+    def owner_of(self, hook: str, name: str) -> str | None:
+        """Return the slug of the plugin that contributed ``name`` through ``hook``."""
+        for entry in self.entries.get(hook, ()):
+            if entry.key == name:
+                return entry.owner
+        return None
+
+    def digest(self) -> str:
+        """Return a SHA-256 over plugins, versions, states and contribution names: equal on equal processes."""
+        facts = [
+            [[p.slug, p.candidate.version, p.state] for p in self.plugins],
+            {hook: sorted(entry.key for entry in found) for hook, found in self.entries.items()},
+        ]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+_installed: Registry | None = None
+
+
+def install(registry: Registry) -> None:
+    """Publish the registry of this process; called once, by the core's app configuration."""
+    global _installed
+    _installed = registry
+
+
+def installed() -> Registry:
+    """Return the registry of this process; RuntimeError before Django is set up."""
+    if _installed is None:
+        raise RuntimeError("The plugin registry is not loaded yet: call django.setup() first.")
+    return _installed

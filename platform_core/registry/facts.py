@@ -1,0 +1,196 @@
+"""Everything that the booted set of plugins has, as plain data: what a plan compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.migrations.loader import MigrationLoader
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from platform_core.plugin import API_PREFIX
+from platform_core.registry.contents import Registry, installed
+from platform_core.registry.ledger import blocking_problems
+from platform_core.registry.migration_preview import pending_migrations
+from platform_core.registry.problems import PluginProblem
+
+HOOKS_BY_NAME = ("importers", "commands", "health_probes", "first_run", "grant_source")
+
+
+def contributed_facts() -> dict[str, Any]:
+    """Return plugins, contributions, routes, tables, and what they do to Django's settings."""
+    registry = installed()
+    return {
+        "plugins": _plugins(registry),
+        "contributions": _contributions(registry),
+        "routes": routes(registry),
+        "permissions": {
+            entry.key: {
+                "owner": entry.owner,
+                "title": str(entry.item.title),
+                "model": entry.item.model or "",
+                "rule": str(entry.item.rule),
+            }
+            for entry in registry.entries["permissions"]
+        },
+        "roles": declared_roles(registry),
+        "flags": {
+            entry.key: {
+                "owner": entry.owner,
+                "responsible": entry.item.owner,
+                "expires_on": entry.item.expires_on.isoformat(),
+                "default": entry.item.default,
+            }
+            for entry in registry.entries["flags"]
+        },
+        "tables": _tables(),
+        "migrations": _migrations(),
+        **_django_settings(),
+    }
+
+
+def database_facts(problems: list[PluginProblem]) -> dict[str, Any]:
+    """Return what the database adds: pending migrations, tables that stand, stored roles; problems are appended.
+
+    The session becomes read-only, so that no operation of a stranger's migration can write.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    problems += blocking_problems()
+    return {
+        "pending": pending_migrations(),
+        "standing_tables": sorted(connection.introspection.table_names()),
+        "stored_roles": _stored_roles(installed()),
+    }
+
+
+def _plugins(registry: Registry) -> dict[str, Any]:
+    return {
+        plugin.slug: {
+            "state": plugin.state,
+            "version": plugin.candidate.version,
+            "distribution": plugin.candidate.distribution,
+            "requires": list(plugin.requires),
+        }
+        for plugin in registry.plugins
+    }
+
+
+def _contributions(registry: Registry) -> dict[str, list[dict[str, str]]]:
+    return {
+        hook: [
+            {
+                "name": _name(hook, entry.owner, entry.key),
+                "owner": entry.owner,
+                "place": entry.place,
+            }
+            for entry in entries
+        ]
+        for hook, entries in registry.entries.items()
+    }
+
+
+def _name(hook: str, owner: str, key: str) -> str:
+    return owner if hook == "grant_source" else key
+
+
+def routes(registry: Registry) -> dict[str, Any]:
+    """Return every address of the deployment with its owner, methods and access; a resource's is its policy."""
+    access = {
+        f"/{API_PREFIX}{entry.owner}/{entry.item.path}": entry.item.access
+        for entry in registry.entries["routes"]
+    }
+    owners = {plugin.slug for plugin in registry.plugins}
+    found = {}
+    for address, view in _leaves(get_resolver().url_patterns, "/"):
+        slug = address.removeprefix(f"/{API_PREFIX}").partition("/")[0]
+        owned = slug in owners and address.startswith(f"/{API_PREFIX}")
+        prefixes = [prefix for prefix in access if address.startswith(prefix)]
+        found[address] = {
+            "owner": slug if owned else "",
+            "methods": sorted(method.upper() for method in getattr(view, "actions", {})),
+            "access": access[max(prefixes, key=len)] if prefixes else "policy" if owned else "",
+        }
+    return found
+
+
+def _leaves(patterns: Sequence[URLPattern | URLResolver], prefix: str) -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        address = f"{prefix}{pattern.pattern}"
+        if isinstance(pattern, URLResolver):
+            yield from _leaves(pattern.url_patterns, address)
+        else:
+            yield address, pattern.callback
+
+
+def declared_roles(registry: Registry) -> dict[str, Any]:
+    """Return the contributed roles with the permissions that they hold, inherited ones too."""
+    roles = {entry.key: entry for entry in registry.entries["roles"]}
+
+    def held(name: str, seen: frozenset[str]) -> set[str]:
+        role = roles[name].item
+        found = set(role.permissions)
+        for parent in role.inherits:
+            if parent in roles and parent not in seen:
+                found |= held(parent, seen | {parent})
+        return found
+
+    return {
+        name: {
+            "owner": entry.owner,
+            "title": str(entry.item.title),
+            "permissions": sorted(held(name, frozenset({name}))),
+        }
+        for name, entry in roles.items()
+    }
+
+
+def _stored_roles(registry: Registry) -> dict[str, list[str]]:
+    """Return the roles in the database with the permissions that they would hold, when the grant source can tell."""
+    known = {entry.key for entry in registry.entries["permissions"]}
+    found: dict[str, list[str]] = {}
+    for source in registry.contributions("grant_source"):
+        look = getattr(source, "permissions_by_role", None)
+        if look is None:
+            continue
+        try:
+            with transaction.atomic():
+                stored: Mapping[str, Any] = look()
+        except DatabaseError:  # before the first migrate there is nothing to look at
+            continue
+        found |= {name: sorted(known & set(held)) for name, held in stored.items()}
+    return found
+
+
+def _tables() -> dict[str, str]:
+    return {
+        model._meta.db_table: model._meta.app_label
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.managed and not model._meta.proxy
+    }
+
+
+def _migrations() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for label, name in sorted(MigrationLoader(None).disk_migrations):
+        found.setdefault(label, []).append(name)
+    return found
+
+
+def _django_settings() -> dict[str, Any]:
+    """Return what plugins do to Django's settings: names only, for values may be secret."""
+    enabled = [plugin for plugin in installed().plugins if plugin.enabled]
+    authentication = settings.REST_FRAMEWORK.get("DEFAULT_AUTHENTICATION_CLASSES", ())
+    return {
+        "middleware": list(settings.MIDDLEWARE),
+        "django_apps": list(settings.INSTALLED_APPS),
+        "authentication_backends": list(settings.AUTHENTICATION_BACKENDS),
+        "api_authentication": list(authentication),
+        "user_model": settings.AUTH_USER_MODEL,
+        "django_settings": {
+            name: plugin.slug for plugin in enabled for name in plugin.config.django_settings
+        },
+    }

@@ -1,0 +1,205 @@
+"""Import the hooks of enabled plugins one by one and collect, with owner and place, what they contribute."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import pluggy
+
+from platform_core import contributions, hookspecs
+from platform_core.access import PermissionRegistry, PermissionRegistryError
+from platform_core.registry.contents import Entry, Registry
+from platform_core.registry.problems import PluginErrors, PluginProblem, location_of
+from platform_core.registry.resolution import Plugin
+from platform_core.registry.validation import problems_of
+
+ITEM_TYPES: dict[str, type[Any]] = {
+    "routes": contributions.Route,
+    "permissions": contributions.Permission,
+    "roles": contributions.Role,
+    "flags": contributions.Flag,
+    "importers": contributions.Importer,
+    "commands": contributions.Command,
+    "health_probes": contributions.HealthProbe,
+    "first_run": contributions.FirstRunStep,
+}
+SINGLE_HOOKS = frozenset({"grant_source"})
+HOOKS = ("resources", *ITEM_TYPES, *SINGLE_HOOKS)
+
+
+def load(plugins: Sequence[Plugin]) -> Registry:
+    """Return the registry of ``plugins``; raises PluginErrors with every problem of every plugin.
+
+    Each plugin is registered alone, so that a misspelt hook, a wrong result and an exception have an owner.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    entries: dict[str, list[Entry]] = {hook: [] for hook in HOOKS}
+    problems: list[PluginProblem] = []
+    for plugin in plugins:
+        if not plugin.enabled:
+            continue
+        module = _import_hooks(plugin, problems)
+        if module is None or not _register(manager, plugin, module, problems):
+            continue
+        for hook in HOOKS:
+            for entry in _call(manager, plugin, hook, problems):
+                entries[hook].append(entry)
+    registry = Registry(
+        plugins=tuple(plugins), entries={hook: tuple(found) for hook, found in entries.items()}
+    )
+    if not problems:
+        problems += problems_of(registry)
+    if problems:
+        raise PluginErrors(problems)
+    return registry
+
+
+def permission_registry(registry: Registry) -> PermissionRegistry:
+    """Return the permissions of ``registry`` with their grant source; raises PluginErrors for rules that cannot work."""
+    sources = registry.contributions("grant_source")
+    try:
+        return PermissionRegistry(
+            registry.contributions("permissions"), sources[0] if sources else None
+        )
+    except PermissionRegistryError as error:
+        places = {entry.key: entry for entry in registry.entries["permissions"]}
+        raise PluginErrors(
+            [
+                PluginProblem(
+                    plugin=places[name].owner,
+                    code="rule_invalid",
+                    place=f"{places[name].place}, permission {name}",
+                    message=message,
+                    way_out="Correct the rule in the plugin's rules.py.",
+                )
+                for name, message in error.problems
+            ]
+        ) from error
+
+
+def _import_hooks(plugin: Plugin, problems: list[PluginProblem]) -> Any:
+    name = f"{plugin.config.name}.hooks"
+    try:
+        if importlib.util.find_spec(name) is None:
+            return None
+        return importlib.import_module(name)
+    except Exception as error:  # whatever a stranger's module raises, the report has to go on
+        problems.append(
+            PluginProblem(
+                plugin=plugin.slug,
+                code="hooks_import_failed",
+                place=location_of(error, plugin.config.name, name),
+                message=f"{name} cannot be imported: {type(error).__name__}: {error}.",
+                way_out="Repair the plugin, or make it dormant.",
+            )
+        )
+        return None
+
+
+def _register(
+    manager: pluggy.PluginManager, plugin: Plugin, module: Any, problems: list[PluginProblem]
+) -> bool:
+    """Register one plugin and check its hooks at once; a plugin that fails is taken out again."""
+    try:
+        manager.register(module, name=plugin.slug)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        manager.unregister(name=plugin.slug)
+        problems.append(
+            PluginProblem(
+                plugin=plugin.slug,
+                code="hook_invalid",
+                place=_place_of_bad_hook(module, error),
+                message=" ".join(str(error).split()) + ".",
+                way_out=f"Hooks of the core: {', '.join(HOOKS)}; none takes parameters.",
+            )
+        )
+        return False
+    return True
+
+
+def _place_of_bad_hook(module: Any, error: pluggy.PluginValidationError) -> str:
+    for name, function in vars(module).items():
+        if inspect.isfunction(function) and f"'{name}'" in str(error):
+            return _place(function, module.__name__.partition(".")[0])
+    return str(module.__name__)
+
+
+def _call(
+    manager: pluggy.PluginManager, plugin: Plugin, hook: str, problems: list[PluginProblem]
+) -> list[Entry]:
+    found: list[Entry] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        if implementation.plugin_name != plugin.slug:
+            continue
+        place = _place(implementation.function, plugin.config.name)
+        try:
+            result = implementation.function()
+        except (
+            Exception
+        ) as error:  # a stranger's hook may raise anything; it is told, not swallowed
+            problems.append(
+                PluginProblem(
+                    plugin=plugin.slug,
+                    code="hook_raised",
+                    place=location_of(error, plugin.config.name, place),
+                    message=f"The hook {hook} raised {type(error).__name__}: {error}.",
+                    way_out="Repair the plugin, or make it dormant.",
+                )
+            )
+            continue
+        fault = _type_fault(hook, result)
+        if fault:
+            problems.append(
+                PluginProblem(
+                    plugin=plugin.slug,
+                    code="hook_wrong_type",
+                    place=place,
+                    message=fault,
+                    way_out=f"Return what platform_core.hookspecs.{hook} says.",
+                )
+            )
+            continue
+        items = (result,) if hook in SINGLE_HOOKS else result
+        found += [Entry(owner=plugin.slug, hook=hook, item=item, place=place) for item in items]
+    return found
+
+
+def _type_fault(hook: str, result: object) -> str:
+    if hook in SINGLE_HOOKS:
+        missing = [
+            name
+            for name in ("grants", "within", "covers", "synchronise", "unit_model")
+            if not hasattr(result, name)
+        ]
+        return f"The hook {hook} returned no GrantSource: it lacks {missing}." if missing else ""
+    if not isinstance(result, list | tuple):
+        return f"The hook {hook} returned {type(result).__name__}, not a list or tuple."
+    for item in result:
+        if hook == "resources":
+            from platform_core.resource import Resource  # needs loaded models
+
+            if not (isinstance(item, type) and issubclass(item, Resource)):
+                return f"The hook {hook} returned {item!r}, which is not a Resource class."
+        elif not isinstance(item, ITEM_TYPES[hook]):
+            return (
+                f"The hook {hook} returned a {type(item).__name__}, "
+                f"not a {ITEM_TYPES[hook].__name__}."
+            )
+    return ""
+
+
+def _place(function: Any, package: str) -> str:
+    code = inspect.unwrap(function).__code__
+    folder = package.replace(".", "/")
+    _, found, after = code.co_filename.replace("\\", "/").rpartition(f"/{folder}/")
+    return (
+        f"{folder}/{after}:{code.co_firstlineno}"
+        if found
+        else f"{code.co_filename}:{code.co_firstlineno}"
+    )

@@ -1,0 +1,96 @@
+"""What a set of plugins is in truth: the report of a process that boots it (``python -m`` this module).
+
+The set comes from the environment, the report goes to standard output as one JSON document, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from platform_core.registry.problems import PluginErrors, PluginProblem
+
+WITHOUT_DATABASE = "--without-database"
+
+
+def main() -> None:
+    """Boot, report, and keep whatever plugins print away from the document."""
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    document: dict[str, Any] = {"ok": True, "problems": [], "settings": {}}
+    try:
+        document["settings"] = _settings()
+        document |= _facts(with_database=WITHOUT_DATABASE not in sys.argv)
+    except PluginErrors as errors:
+        problems = [problem.as_dict() for problem in errors.problems]
+        document |= {"ok": False, "problems": problems}
+    except (
+        Exception
+    ) as error:  # whatever a stranger's code raises at boot is told to the one who plans
+        document |= {"ok": False, "problems": [_boot_problem(error).as_dict()]}
+    with stream:
+        json.dump(document, stream, default=str)
+
+
+def _settings() -> dict[str, Any]:
+    """Return the settings of every listed plugin; they are told even when a missing one stops the boot."""
+    from platform_core.conf.deployment import find_deployment
+    from platform_core.registry.discovery import discover
+    from platform_core.registry.resolution import resolve
+    from platform_core.registry.settings_report import describe_settings
+
+    deployment = find_deployment(Path(os.environ["PLATFORM_DIR"]))
+    core = deployment.core
+    resolution = resolve(core.plugins, core.dormant_plugins, discover())
+    return {
+        plugin.slug: describe_settings(
+            plugin.config.settings_class,
+            plugin.slug,
+            deployment.plugin_sections.get(plugin.slug, {}),
+            os.environ,
+        )
+        for plugin in resolution.plugins
+    }
+
+
+def _facts(*, with_database: bool) -> dict[str, Any]:
+    from platform_core.cli.boot import boot
+
+    boot()
+    from django.utils.translation import override
+
+    from platform_core.cli.deployments import system_problems
+    from platform_core.registry.facts import contributed_facts, database_facts
+
+    with override("en"):
+        problems = system_problems(deploy=False)
+        facts = contributed_facts()
+        if with_database and not problems:
+            facts |= database_facts(problems)
+    return facts | {"ok": not problems, "problems": [problem.as_dict() for problem in problems]}
+
+
+def _boot_problem(error: Exception) -> PluginProblem:
+    from django.db import DatabaseError
+
+    if isinstance(error, DatabaseError):  # its text may hold the address
+        return PluginProblem(
+            plugin="",
+            code="database_unreachable",
+            place="DATABASE_URL",
+            message=f"The database cannot be used ({type(error).__name__}).",
+            way_out="Check that it runs, and its address, user and password.",
+        )
+    return PluginProblem(
+        plugin="",
+        code="boot_failed",
+        message=f"The start failed: {type(error).__name__}: {error}.",
+        way_out="Repair what the message names, or leave the plugin that brings it out.",
+    )
+
+
+if __name__ == "__main__":
+    main()

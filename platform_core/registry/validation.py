@@ -1,0 +1,252 @@
+"""Judge what was contributed: prefixes, references, and two owners of one name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.apps import apps
+
+from platform_core.contributions import PUBLIC, SIGNED_IN
+from platform_core.registry.contents import Entry, Registry
+from platform_core.registry.problems import PluginProblem
+
+CORE_COMMANDS = frozenset(
+    ["init", "run", "check", "migrate", "import", "plugin", "startplugin", "shell", "worker", "db"]
+)
+PREFIXED_HOOKS = ("permissions", "roles", "flags")
+
+
+def problems_of(registry: Registry) -> list[PluginProblem]:
+    """Return every problem between contributions, in the order of the checks."""
+    return [
+        problem
+        for check in (
+            _duplicate_names,
+            _route_overlaps,
+            _prefixes,
+            _commands,
+            _permissions,
+            _roles,
+            _routes,
+            _resources,
+            _flags_used,
+            _tables,
+            _absent_targets,
+        )
+        for problem in check(registry)
+    ]
+
+
+Check = Callable[[Registry], Iterator[PluginProblem]]
+
+
+def _problem(entry: Entry, code: str, message: str, way_out: str) -> PluginProblem:
+    return PluginProblem(
+        plugin=entry.owner,
+        code=code,
+        place=f"{entry.place}, hook {entry.hook}",
+        message=message,
+        way_out=way_out,
+    )
+
+
+def _duplicate_names(registry: Registry) -> Iterator[PluginProblem]:
+    for entries in registry.entries.values():
+        first: dict[str, Entry] = {}
+        for entry in entries:
+            other = first.setdefault(entry.key, entry)
+            if other is not entry:
+                yield _problem(
+                    entry,
+                    "conflict",
+                    f'"{entry.key}" is contributed twice: by {other.owner} ({other.place}) too.',
+                    "Rename one of the two, or enable only one of the plugins.",
+                )
+
+
+def _route_overlaps(registry: Registry) -> Iterator[PluginProblem]:
+    """A route below a resource's own path would be shadowed or would shadow it."""
+    resources = {entry.key: entry for entry in registry.entries["resources"]}
+    for route in registry.entries["routes"]:
+        for path, resource in resources.items():
+            if route.key.startswith(path) or path.startswith(route.key):
+                yield _problem(
+                    route,
+                    "conflict",
+                    f'The route "{route.key}" overlaps the resource "{path}" of {resource.owner} '
+                    f"({resource.place}).",
+                    "Give the route a path of its own.",
+                )
+
+
+def _prefixes(registry: Registry) -> Iterator[PluginProblem]:
+    for hook in PREFIXED_HOOKS:
+        for entry in registry.entries[hook]:
+            if not entry.key.startswith(f"{entry.owner}."):
+                yield _problem(
+                    entry,
+                    "prefix",
+                    f'"{entry.key}" does not start with "{entry.owner}.".',
+                    f'Call it "{entry.owner}.{entry.key.rpartition(".")[2]}".',
+                )
+    for entry in registry.entries["importers"]:
+        if entry.key != entry.owner and not entry.key.startswith(f"{entry.owner}."):
+            yield _problem(
+                entry,
+                "prefix",
+                f'The importer "{entry.key}" is neither "{entry.owner}" nor starts with it.',
+                f'Call it "{entry.owner}" or "{entry.owner}.<format>".',
+            )
+
+
+def _commands(registry: Registry) -> Iterator[PluginProblem]:
+    for entry in registry.entries["commands"]:
+        words = entry.key.split(" ")
+        if words[0] in CORE_COMMANDS or len(words) > 2 or not all(words):
+            yield _problem(
+                entry,
+                "command_name",
+                f'The command "{entry.key}" is one of the core or is not one or two words.',
+                f'Start it with a word of its own, such as "{entry.owner}".',
+            )
+
+
+def _permissions(registry: Registry) -> Iterator[PluginProblem]:
+    for entry in registry.entries["permissions"]:
+        model = entry.item.model
+        if model is not None and _model(model) is None:
+            yield _problem(
+                entry,
+                "unknown_model",
+                f'The permission "{entry.key}" is about {model!r}, which is not installed.',
+                "Name a model as app_label.ModelName of this or a required plugin.",
+            )
+
+
+def _roles(registry: Registry) -> Iterator[PluginProblem]:
+    permissions = {entry.key for entry in registry.entries["permissions"]}
+    roles = {entry.key for entry in registry.entries["roles"]}
+    for entry in registry.entries["roles"]:
+        for kind, names, known in (
+            ("permission", entry.item.permissions, permissions),
+            ("role", entry.item.inherits, roles),
+        ):
+            for name in names:
+                if name not in known:
+                    yield _problem(
+                        entry,
+                        "unknown_reference",
+                        f'The role "{entry.key}" names the {kind} "{name}", which nobody defines.',
+                        f"Define the {kind}, or take it out of the role.",
+                    )
+
+
+def _routes(registry: Registry) -> Iterator[PluginProblem]:
+    permissions = {entry.key for entry in registry.entries["permissions"]}
+    for entry in registry.entries["routes"]:
+        route = entry.item
+        if (route.view is None) == (route.urlconf is None):
+            yield _problem(
+                entry,
+                "route_target",
+                f'The route "{entry.key}" needs exactly one of view and urlconf.',
+                "Give it one of them.",
+            )
+        if route.access not in permissions | {PUBLIC, SIGNED_IN}:
+            yield _problem(
+                entry,
+                "unknown_reference",
+                f'The route "{entry.key}" asks for "{route.access}", which no plugin defines.',
+                "Name a permission, SIGNED_IN or PUBLIC.",
+            )
+        if route.urlconf is not None and route.access != PUBLIC:
+            yield _problem(
+                entry,
+                "route_access",
+                f'The included URLs at "{entry.key}" cannot be guarded from outside.',
+                "Declare them PUBLIC and guard each view, or contribute views.",
+            )
+    for entry in registry.entries["importers"]:
+        if entry.item.permission not in permissions:
+            yield _problem(
+                entry,
+                "unknown_reference",
+                f'The importer "{entry.key}" asks for "{entry.item.permission}", '
+                "which nobody defines.",
+                "Define the permission.",
+            )
+
+
+def _resources(registry: Registry) -> Iterator[PluginProblem]:
+    from platform_core.resource import check_resource  # needs loaded models
+
+    permissions = {entry.key for entry in registry.entries["permissions"]}
+    for entry in registry.entries["resources"]:
+        try:
+            check_resource(entry.item)
+        except TypeError as error:
+            yield _problem(entry, "resource_invalid", f"{error}.", "Correct the resource class.")
+            continue
+        for name in sorted(set(entry.item.policy.actions.values()) - permissions):
+            yield _problem(
+                entry,
+                "unknown_reference",
+                f'The policy of "{entry.key}" asks for "{name}", which no plugin defines.',
+                "Define the permission in the hook permissions.",
+            )
+
+
+def _flags_used(registry: Registry) -> Iterator[PluginProblem]:
+    from platform_core.resource.operations import operations_of  # needs loaded models
+
+    flags = {entry.key for entry in registry.entries["flags"]}
+    for hook in ("resources", "routes"):
+        for entry in registry.entries[hook]:
+            names = {entry.item.flag}
+            if hook == "resources":
+                names |= {operation.flag for operation in operations_of(entry.item).values()}
+            for name in sorted(names - flags - {None}):
+                yield _problem(
+                    entry,
+                    "unknown_reference",
+                    f'"{entry.key}" is behind the flag "{name}", which nobody declares.',
+                    "Declare it in the hook flags, with owner and expiry.",
+                )
+
+
+def _tables(registry: Registry) -> Iterator[PluginProblem]:
+    for plugin in registry.plugins:
+        for model in apps.get_app_config(plugin.slug).get_models(include_auto_created=True):
+            if model._meta.managed and not model._meta.db_table.startswith(f"{plugin.slug}_"):
+                yield PluginProblem(
+                    plugin=plugin.slug,
+                    code="prefix",
+                    place=f"{model.__module__}.{model.__qualname__}",
+                    message=f'Its table "{model._meta.db_table}" does not start with '
+                    f'"{plugin.slug}_".',
+                    way_out="Leave db_table to Django, or start it with the slug.",
+                )
+
+
+def _absent_targets(registry: Registry) -> Iterator[PluginProblem]:
+    for plugin in registry.plugins:
+        for model in apps.get_app_config(plugin.slug).get_models():
+            for field in model._meta.get_fields():
+                target = getattr(getattr(field, "remote_field", None), "model", None)
+                if isinstance(target, str) and getattr(field, "model", None) is model:
+                    yield PluginProblem(
+                        plugin=plugin.slug,
+                        code="absent_target",
+                        place=f"{model.__module__}.{model.__qualname__}.{field.name}",
+                        message=f'It refers to "{target}", which is not installed.',
+                        way_out="Require the plugin that brings it (Requires-Dist) and enable it, "
+                        "or reach it through hooks.",
+                    )
+
+
+def _model(label: str) -> Any:
+    try:
+        return apps.get_model(label)
+    except (LookupError, ValueError):
+        return None

@@ -1,0 +1,190 @@
+"""What a list may be narrowed by: declared filters, search and ordering, each typed and within the actor's scope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any
+
+import django_filters
+from django import forms
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from platform_core.resource.problems import QueryRefused
+from platform_core.resource.related import visible
+
+if TYPE_CHECKING:
+    from django.db.models import Model, QuerySet
+    from django.http import QueryDict
+
+    from platform_core.access import Actor
+
+LIST_PARAMETERS = frozenset({"limit", "cursor"})
+SEARCH = "search"
+ORDERING = "ordering"
+MAX_VALUES = 100
+_ISO_DATE = ["%Y-%m-%d"]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One query parameter: the path of relations to a field, the lookup, and the form field that reads values."""
+
+    parameter: str
+    path: tuple[str, ...]
+    lookup: str
+    model_field: Any
+    form_field: forms.Field
+
+    def condition(self, actor: Actor, model: type[Model], values: Sequence[Any]) -> Q:
+        """Return the rows of ``model`` that match one of ``values``, looking through relations only as ``actor`` may."""
+        return _condition(actor, model, self.path, self.lookup, values)
+
+    def values(self, texts: Sequence[str]) -> list[Any]:
+        """Return the typed values; ``in`` takes them separated by commas too.
+
+        Raises ``QueryRefused`` when one is not of the field's type.
+        """
+        if self.lookup == "in":
+            texts = [part for text in texts for part in text.split(",")]
+        if len(texts) > MAX_VALUES:
+            raise QueryRefused(self.parameter, _("There are too many values."), "too_many")
+        return [self._value(text) for text in texts]
+
+    def _value(self, text: str) -> Any:
+        try:
+            value = self.form_field.clean(text)
+        except ValidationError as error:
+            raise QueryRefused(self.parameter, " ".join(error.messages)) from error
+        if value is None:
+            raise QueryRefused(self.parameter, _("A value of the right type is expected."))
+        return value
+
+
+def _condition(
+    actor: Actor, model: type[Model], path: Sequence[str], lookup: str, values: Sequence[Any]
+) -> Q:
+    name, *rest = path
+    field: Any = model._meta.get_field(name)
+    if field.is_relation and lookup != "isnull":
+        related = field.related_model
+        rows = visible(actor, related)
+        if rest:
+            rows = rows.filter(_condition(actor, related, rest, lookup, values))
+        else:
+            rows = rows.filter(pk__in=values)
+        return Q(**{f"{name}__in": rows.values("pk")})
+    if lookup in ("exact", "in"):
+        return Q(**{name: values[0]}) if len(values) == 1 else Q(**{f"{name}__in": values})
+    return reduce(or_, (Q(**{f"{name}__{lookup}": value}) for value in values))
+
+
+def build_filters(model: type[Model], declared: Mapping[str, Sequence[str]]) -> dict[str, Filter]:
+    """Return the filters for ``filterset_fields`` by query parameter.
+
+    Raises ``TypeError`` for a field that does not exist or leads to many rows, and for an unknown lookup.
+    """
+    filters = {}
+    for path, lookups in declared.items():
+        field = _resolve(model, path)
+        for lookup in lookups:
+            parameter = path if lookup == "exact" else f"{path}__{lookup}"
+            filters[parameter] = Filter(
+                parameter, tuple(path.split("__")), lookup, field, _form_field(field, path, lookup)
+            )
+    return filters
+
+
+def _resolve(model: type[Model], path: str) -> Any:
+    names = path.split("__")
+    current: Any = model
+    for index, name in enumerate(names):
+        try:
+            field = current._meta.get_field(name)
+        except FieldDoesNotExist:
+            raise TypeError(f"{model.__name__} has no field {path!r} to filter by") from None
+        if not field.concrete or field.many_to_many:
+            raise TypeError(f"{path!r} leads to many rows and cannot be a filter")
+        if index + 1 < len(names):
+            if not field.is_relation:
+                raise TypeError(f"{path!r} passes through {name!r}, which is no relation")
+            current = field.related_model
+    return field
+
+
+def _form_field(field: Any, path: str, lookup: str) -> forms.Field:
+    if field.is_relation and lookup in ("exact", "in"):
+        key = field.target_field
+        return forms.UUIDField() if isinstance(key, models.UUIDField) else forms.IntegerField()
+    if lookup not in field.get_lookups():
+        raise TypeError(f"{path!r} has no lookup {lookup!r}")
+    # An ``in`` filter reads one value at a time: the splitting is ours.
+    one = "exact" if lookup == "in" else lookup
+    found = django_filters.FilterSet.filter_for_field(field, path, one)
+    if not hasattr(found, "field_class"):
+        raise TypeError(f"{path!r} cannot be filtered by {lookup!r}")
+    options = {key: value for key, value in found.extra.items() if key not in _FILTER_ONLY}
+    if found.field_class is forms.DateField:
+        options["input_formats"] = _ISO_DATE
+    field_class = found.field_class
+    if field_class is forms.DecimalField and isinstance(field, models.IntegerField):
+        field_class = forms.IntegerField
+    options["required"] = field_class is not forms.CharField
+    form_field: forms.Field = field_class(**options)
+    return form_field
+
+
+_FILTER_ONLY = frozenset({"null_label", "null_value", "empty_label", "to_field_name", "queryset"})
+
+
+def narrow(
+    queryset: QuerySet[Any], actor: Actor, filters: Mapping[str, Filter], query: QueryDict
+) -> QuerySet[Any]:
+    """Return ``queryset`` with every filter that ``query`` names."""
+    for parameter, texts in query.lists():
+        found = filters.get(parameter)
+        if found is not None:
+            values = found.values(texts)
+            queryset = queryset.filter(found.condition(actor, queryset.model, values))
+    return queryset
+
+
+def search(queryset: QuerySet[Any], fields: Sequence[str], text: str) -> QuerySet[Any]:
+    """Return the rows in which every word of ``text`` occurs in one of ``fields``, in any case.
+
+    Raises ``QueryRefused`` for text that PostgreSQL cannot hold or that is far too long.
+    """
+    if "\x00" in text or len(text) > 200:
+        raise QueryRefused(SEARCH, _("The search text is not acceptable."))
+    for word in text.split():
+        queryset = queryset.filter(
+            reduce(or_, (Q(**{f"{name}__icontains": word}) for name in fields))
+        )
+    return queryset
+
+
+def check_parameters(
+    query: QueryDict, single: frozenset[str], repeatable: Mapping[str, Any]
+) -> None:
+    """Refuse a parameter that is unknown, or repeated where one value is expected.
+
+    Raises ``QueryRefused``.
+    """
+    for parameter, texts in query.lists():
+        if parameter in single:
+            if len(texts) > 1:
+                raise QueryRefused(
+                    parameter, _("This parameter is given once only."), "repeated_parameter"
+                )
+        elif parameter not in repeatable:
+            raise QueryRefused(parameter, _("There is no such parameter."), "unknown_parameter")
+
+
+def unknown_ordering() -> QueryRefused:
+    """Return the refusal of an order that is not declared."""
+    return QueryRefused(ORDERING, _("The list cannot be put in this order."), "unknown_ordering")

@@ -1,0 +1,82 @@
+"""The history of one row as its readers may see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import F, Window
+from django.db.models.functions import Lag
+
+from platform_core.resource.representation import partial_plan_of
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from platform_core.resource.pagination import Keyset
+    from platform_core.resource.serializers import ModelSerializer
+
+HISTORY_KEYS = ("history_id",)
+_ENTRY = (
+    "history_id",
+    "history_date",
+    "history_type",
+    "history_change_reason",
+    "actor_id",
+    "actor_kind",
+    "request_id",
+    "version",
+    "deleted_at",
+    "was_type",
+    "was_deleted_at",
+)
+
+
+def history_rows(
+    serializer: ModelSerializer, pk: UUID, keyset: Keyset, cursor: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """Return up to ``limit`` entries about the row ``pk``, newest first.
+
+    Each has ``snapshot``: the columns that the serializer shows, as they were. What history does not keep, and what
+    the serializer computes, is not in it.
+    """
+    rows = keyset.model._default_manager.filter(id=pk)
+    if cursor is not None:
+        rows = keyset.after(rows, cursor)
+    rows = rows.annotate(was_type=_before("history_type"), was_deleted_at=_before("deleted_at"))
+    kept = [field.attname for field in keyset.model._meta.concrete_fields]
+    plan = partial_plan_of(serializer, kept)
+    loaded = rows.order_by(*keyset.order_by).values_list(*_ENTRY, *plan.attributes)[:limit]
+    entries = list(loaded)
+    snapshots = plan.rows(entry[len(_ENTRY) :] for entry in entries)
+    return [
+        _entry(dict(zip(_ENTRY, entry, strict=False)), snapshot)
+        for entry, snapshot in zip(entries, snapshots, strict=True)
+    ]
+
+
+def _before(column: str) -> Window:
+    """Return ``column`` of the entry before: a page ends behind older rows, so the entry is always there."""
+    return Window(Lag(column), order_by=F("history_id").asc())
+
+
+def _entry(found: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": found["history_id"],
+        "at": found["history_date"],
+        "type": _type_of(found),
+        "actor": {"id": found["actor_id"], "kind": found["actor_kind"]},
+        "reason": found["history_change_reason"] or "",
+        "request_id": found["request_id"] or "",
+        "version": found["version"],
+        "snapshot": snapshot,
+    }
+
+
+def _type_of(found: dict[str, Any]) -> str:
+    if found["history_type"] == "+":
+        return "created"
+    was_deleted = found["was_deleted_at"] is not None or found["was_type"] == "-"
+    is_deleted = found["deleted_at"] is not None or found["history_type"] == "-"
+    if is_deleted:
+        return "changed" if was_deleted else "deleted"
+    return "restored" if was_deleted else "changed"

@@ -1,0 +1,178 @@
+"""From resource classes and routes to URL patterns; what has no access rule does not start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.urls import URLPattern, URLResolver, include, path
+from django.utils.text import slugify
+from django.utils.translation import override
+
+from platform_core.access import Policy, PolicyError
+from platform_core.contributions import PUBLIC
+from platform_core.resource.base import PERMISSION_ACTIONS
+from platform_core.resource.descriptions import mark_described
+from platform_core.resource.filters import LIST_PARAMETERS, ORDERING, SEARCH, build_filters
+from platform_core.resource.gate import guard
+from platform_core.resource.operations import STANDARD_ACTIONS, operations_of
+
+if TYPE_CHECKING:
+    from platform_core.contributions import Route
+    from platform_core.resource.base import Resource
+
+_COLLECTION = {"get": "list", "post": "create"}
+_DETAIL = {
+    "get": "retrieve",
+    "put": "update",
+    "patch": "partial_update",
+    "delete": "destroy",
+}
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
+_ORDERED_KINDS = (
+    models.BooleanField,
+    models.CharField,
+    models.DateField,
+    models.DecimalField,
+    models.IntegerField,
+    models.TextField,
+    models.UUIDField,
+)
+
+
+def name_of(resource: type[Resource]) -> str:
+    """Return the resource's part of the URL: its ``name``, else the model's plural in kebab case."""
+    if resource.name:
+        return resource.name
+    with override(None):
+        return slugify(str(resource.model._meta.verbose_name_plural))
+
+
+def check_resource(resource: type[Resource]) -> None:
+    """Raise ``TypeError`` naming the resource and what is wrong with its declarations, if anything is."""
+    label = f"{resource.__module__}.{resource.__qualname__}"
+    for attribute in ("model", "serializer_class", "policy"):
+        if getattr(resource, attribute, None) is None:
+            raise TypeError(f"{label} has no {attribute}")
+    if not isinstance(resource.policy, Policy):
+        raise TypeError(f"{label}.policy is not a Policy")
+    if not _NAME.match(name_of(resource)):
+        raise TypeError(f"{label}.name {name_of(resource)!r} is not in kebab case")
+    unknown = set(resource.actions) - STANDARD_ACTIONS
+    if unknown:
+        raise TypeError(f"{label}.actions names {', '.join(sorted(unknown))}, which do not exist")
+    _check_policy(resource, label)
+    _check_ordering(resource, label)
+    _check_search(resource, label)
+    try:
+        parameters = build_filters(resource.model, resource.filterset_fields)
+    except TypeError as error:
+        raise TypeError(f"{label}.filterset_fields: {error}") from error
+    taken = set(parameters) & (LIST_PARAMETERS | {ORDERING, SEARCH})
+    if taken:
+        raise TypeError(f"{label}.filterset_fields uses the reserved name {sorted(taken)[0]!r}")
+
+
+def _check_policy(resource: type[Resource], label: str) -> None:
+    needed = {action: PERMISSION_ACTIONS[action] for action in resource.actions}
+    needed |= {verb: verb for verb in operations_of(resource)}
+    needed["view"] = "view"
+    for action, decided_as in needed.items():
+        try:
+            resource.policy.permission(decided_as)
+        except PolicyError as error:
+            raise TypeError(
+                f"{label} exposes {action!r} without an access rule: {error}"
+            ) from error
+
+
+def _check_ordering(resource: type[Resource], label: str) -> None:
+    if not resource.ordering:
+        raise TypeError(f"{label} declares no ordering, which its pages need")
+    for name in (resource.ordering.removeprefix("-"), *resource.ordering_fields):
+        try:
+            field: Any = resource.model._meta.get_field(name)
+        except FieldDoesNotExist:
+            raise TypeError(
+                f"{label} is ordered by {name!r}, which is no field of the model"
+            ) from None
+        if not getattr(field, "concrete", False) or field.is_relation:
+            raise TypeError(f"{label} is ordered by {name!r}, which is not a column of its own")
+        if field.null:
+            raise TypeError(
+                f"{label} is ordered by {name!r}, which may be null: rows would be lost"
+            )
+        if not isinstance(field, _ORDERED_KINDS):
+            raise TypeError(
+                f"{label} is ordered by {name!r}, whose type has no exact order in JSON"
+            )
+
+
+def _check_search(resource: type[Resource], label: str) -> None:
+    for name in resource.search_fields:
+        try:
+            field = resource.model._meta.get_field(name)
+        except FieldDoesNotExist:
+            field = None
+        if not isinstance(field, (models.CharField, models.TextField)):
+            raise TypeError(f"{label}.search_fields: {name!r} is no text field of the model")
+
+
+def resource_urls(slug: str, resource: type[Resource]) -> list[URLPattern]:
+    """Return the patterns of one resource below the plugin's prefix; raises ``TypeError`` as ``check_resource``."""
+    check_resource(resource)
+    name = name_of(resource)
+    exposed = set(resource.actions)
+    detail = f"{name}/<uuid:id>/"
+    found: list[tuple[str, str, Mapping[str, str]]] = [
+        (f"{name}/", f"{name}-list", _exposed(_COLLECTION, exposed)),
+        (detail, f"{name}-detail", _exposed(_DETAIL, exposed)),
+        (f"{detail}restore/", f"{name}-restore", _exposed({"post": "restore"}, exposed)),
+        (f"{detail}history/", f"{name}-history", _exposed({"get": "history"}, exposed)),
+    ]
+    found.extend(
+        (f"{detail}{one.path}/", f"{name}-{one.path}", {"post": one.verb})
+        for one in operations_of(resource).values()
+    )
+    return [
+        path(route, resource.as_route(actions, slug), name=route_name)
+        for route, route_name, actions in found
+        if actions
+    ]
+
+
+def _exposed(methods: Mapping[str, str], exposed: set[str]) -> dict[str, str]:
+    return {method: action for method, action in methods.items() if action in exposed}
+
+
+def build_plugin_urls(
+    slug: str, resources: Sequence[type[Resource]], routes: Sequence[Route] = ()
+) -> list[URLPattern | URLResolver]:
+    """Return the patterns below ``/api/v1/<slug>/`` for a plugin's resources and routes.
+
+    Raises ``TypeError`` for a resource or route without an access rule, or declared wrongly in another way.
+    """
+    patterns: list[URLPattern | URLResolver] = []
+    for resource in resources:
+        patterns.extend(resource_urls(slug, resource))
+    patterns.extend(_route(slug, route) for route in routes)
+    return patterns
+
+
+def _route(slug: str, route: Route) -> URLPattern | URLResolver:
+    if not route.access:
+        raise TypeError(f"{slug}: the route {route.path!r} has no access rule")
+    if (route.view is None) == (route.urlconf is None):
+        raise TypeError(f"{slug}: the route {route.path!r} needs exactly one of view and urlconf")
+    if route.view is not None:
+        view = guard(route.view, route.access, route.flag, slug=slug)
+        return mark_described(path(route.path, view, name=route.name), slug, route)
+    if route.access != PUBLIC or route.flag is not None:
+        raise TypeError(
+            f"{slug}: the route {route.path!r} includes a urlconf, which guards itself: "
+            "its access is PUBLIC and it has no flag"
+        )
+    return mark_described(path(route.path, include(str(route.urlconf))), slug, route)

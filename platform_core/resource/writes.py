@@ -1,0 +1,149 @@
+"""The writes of a resource: old row in scope, save, new row in scope, otherwise nothing happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.http import Http404, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import PermissionDenied, ValidationError
+
+from platform_core.errors import Conflict
+from platform_core.resource.gate import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from django.db.models import QuerySet
+
+    from platform_core.access import Actor
+    from platform_core.resource.operations import Operation
+    from platform_core.resource.serializers import ModelSerializer
+
+
+class Writes:
+    """What ``Resource`` does to rows; every method runs inside the request's transaction."""
+
+    actor: Actor
+    policy: ClassVar[Any]
+    model: ClassVar[Any]
+    kwargs: Any
+    request: Any
+    visible: Callable[[], QuerySet[Any]]
+    get_serializer: Callable[..., Any]
+    get_serializer_context: Callable[[], dict[str, Any]]
+    respond: Callable[..., HttpResponse]
+    row_in_scope: Callable[..., Mapping[str, Any] | None]
+
+    # Hooks for plugins
+
+    def create_object(self, serializer: ModelSerializer) -> Any:
+        """Create the object of the valid ``serializer`` and return it; override to call a service."""
+        return serializer.save()
+
+    def update_object(self, serializer: ModelSerializer) -> Any:
+        """Change ``serializer.instance`` and return it; override to call a service."""
+        return serializer.save()
+
+    def delete_object(self, obj: Any) -> None:
+        """Delete ``obj`` softly; override to call a service."""
+        obj.delete()
+
+    def unsaved_object(self, serializer: ModelSerializer) -> Any:
+        """Return the object as it would be created, for the decision before anything is written."""
+        values = {
+            field.name: serializer.validated_data[field.name]
+            for field in self.model._meta.concrete_fields
+            if field.name in serializer.validated_data
+        }
+        return self.model(**values)
+
+    # Actions
+
+    def create(self) -> HttpResponse:
+        """Create one row; 201 with its place in ``Location``."""
+        serializer = self.get_serializer(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        self.require("add", self.unsaved_object(serializer))
+        created = self.create_object(serializer)
+        response = self.respond(self.verified("add", created.pk), 201)
+        response["Location"] = f"{self.request.path}{created.pk}/"
+        return response
+
+    def update(self) -> HttpResponse:
+        """Replace one row's fields."""
+        return self._change(partial=False)
+
+    def partial_update(self) -> HttpResponse:
+        """Change the fields given."""
+        return self._change(partial=True)
+
+    def _change(self, *, partial: bool) -> HttpResponse:
+        obj = self.locked(self.visible(), "change")
+        serializer = self.get_serializer(obj, data=self.request.data, partial=partial)
+        serializer.is_valid(raise_exception=True)
+        changed = self.update_object(serializer)
+        return self.respond(self.verified("change", changed.pk))
+
+    def destroy(self) -> HttpResponse:
+        """Delete one row softly; 409 while others refer to it."""
+        self.delete_object(self.locked(self.visible(), "delete"))
+        return HttpResponse(status=204)
+
+    def restore(self) -> HttpResponse:
+        """Bring a deleted row back; one that is not deleted is not found here."""
+        deleted = self.model.all_objects.filter(deleted_at__isnull=False)
+        obj = self.locked(self.policy.scope(self.actor, deleted), "restore")
+        obj.restore()
+        return self.respond(self.verified("restore", obj.pk))
+
+    def perform(self, operation: Operation) -> HttpResponse:
+        """Run ``operation`` on one row; afterwards the row has to be one that the actor may view."""
+        obj = self.locked(self.visible(), operation.verb)
+        data = self._operation_input(operation)
+        if operation.when is not None and not operation.when(obj):
+            raise Conflict(operation.reason, code="not_possible")
+        result = getattr(self, operation.method)(obj, data)
+        shown = self.verified("view", obj.pk)
+        return self.respond(shown if result is None else result)
+
+    def _operation_input(self, operation: Operation) -> Mapping[str, Any]:
+        body = self.request.data
+        if operation.serializer_class is not None:
+            serializer = operation.serializer_class(
+                data=body, context=self.get_serializer_context()
+            )
+            serializer.is_valid(raise_exception=True)
+            return serializer.validated_data  # type: ignore[no-any-return]
+        if body:
+            raise ValidationError(_("This operation takes no input."), code="unexpected_body")
+        return {}
+
+    # Checks
+
+    def locked(self, queryset: QuerySet[Any], action: str) -> Any:
+        """Return the route's row of ``queryset``, locked until the end of the transaction, if ``action`` is allowed.
+
+        Raises ``Http404`` for a row that is not there, and the refusal for one that is.
+        """
+        obj = queryset.select_for_update(of=("self",)).filter(pk=self.kwargs["id"]).first()
+        if obj is None:
+            raise Http404
+        self.require(action, obj)
+        return obj
+
+    def require(self, action: str, obj: Any) -> None:
+        """Raise the refusal unless the policy allows ``action`` on ``obj``."""
+        decision = self.policy.decide(self.actor, action, obj)
+        if not decision:
+            refuse(self.actor, decision)
+
+    def verified(self, action: str, pk: Any) -> Mapping[str, Any]:
+        """Return the JSON object of the row as it was written, if ``action`` is still allowed on it.
+
+        Judged by the rows in the database. Raises ``PermissionDenied``, which undoes the write.
+        """
+        found = self.row_in_scope(self.policy.permission(action), pk, deleted_too=True)
+        if found is None:
+            raise PermissionDenied(_("You may not bring it into this state."))
+        return found

@@ -1,0 +1,61 @@
+"""Request bodies that a resource should accept, taken from rows that were really made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from platform_core.resource.rendering import dumps
+from platform_core.testing.factories import make
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+    from platform_core.access import Actor
+    from platform_core.testing.contract.subjects import ResourceSubject
+
+Body = dict[str, Any]
+
+
+def serializer_for(subject: ResourceSubject, actor: Actor) -> Any:
+    """Return the resource's serializer as a request of ``actor`` would have it."""
+    return subject.resource.serializer_class(
+        context={"actor": actor, "request": None, "view": subject.resource(slug=subject.slug)}
+    )
+
+
+def new_body(subject: ResourceSubject, actor: Actor, **fixed: Any) -> Body:
+    """Return the body that creates a row like one that the factory makes; that row is gone again."""
+    row = make(subject.model, **fixed)
+    body = writable(subject, actor, row)
+    remove(row)
+    return body
+
+
+def remove(row: Model) -> None:
+    """Remove ``row`` for good."""
+    getattr(row, "hard_delete", row.delete)()
+
+
+def writable(subject: ResourceSubject, actor: Actor, row: Model) -> Body:
+    """Return the fields of ``row`` that a client may write, in their JSON form; empty references are left out."""
+    found = {}
+    for name, field in serializer_for(subject, actor).fields.items():
+        if field.read_only:
+            continue
+        try:
+            value = field.get_attribute(row)
+        except AttributeError:
+            continue  # a field of the request only, which the factory's row says nothing about
+        if value is not None:
+            found[name] = field.to_representation(value)
+    body: Body = orjson.loads(dumps(found))
+    return body
+
+
+def shown(subject: ResourceSubject, actor: Actor, row: Model) -> Body:
+    """Return ``row`` in JSON by the serializer alone, from the database's state."""
+    fresh = type(row)._base_manager.get(pk=row.pk)
+    body: Body = orjson.loads(dumps(serializer_for(subject, actor).to_representation(fresh)))
+    return body

@@ -1,0 +1,50 @@
+"""The URLs of a deployment, built from the frozen registry: what no plugin contributed does not exist."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+from platform_core.api_docs import documentation_urls
+from platform_core.plugin import API_PREFIX
+from platform_core.registry import installed
+from platform_core.resource import (
+    bad_request,
+    build_plugin_urls,
+    forbidden,
+    not_found,
+    server_error,
+)
+
+
+def build_urls() -> list[URLPattern | URLResolver]:
+    """Return the URL patterns of the core and of every enabled plugin, in load order."""
+    registry = installed()
+    plugins: list[URLPattern | URLResolver] = [
+        path(
+            f"{API_PREFIX}{plugin.slug}/",
+            include(
+                (
+                    build_plugin_urls(
+                        plugin.slug,
+                        registry.of_plugin(plugin.slug, "resources"),
+                        registry.of_plugin(plugin.slug, "routes"),
+                    ),
+                    plugin.slug,
+                )
+            ),
+        )
+        for plugin in registry.plugins
+        if plugin.enabled
+    ]
+    return [
+        *plugins,
+        path("api/", include(documentation_urls())),
+        re_path(r"^api/", not_found),
+    ]
+
+
+urlpatterns = build_urls()
+handler400 = bad_request
+handler403 = forbidden
+handler404 = not_found
+handler500 = server_error
