@@ -1,0 +1,1 @@
+"""What connects identity with the sign-in library; nothing else imports it."""

@@ -1,0 +1,18 @@
+"""The sign-in routes below ``/api/v1/identity/auth/``, without those that this plugin does not offer."""
+
+from __future__ import annotations
+
+from django.urls import include, path, re_path
+
+from platform_core.resource import not_found
+
+# Addresses are changed by ``services.users`` only: an address that somebody adds to their own account unverified
+# could be somebody else's.
+_CLOSED = (
+    r"^(?:app|browser)/v1/(?:account/(?:email|phone)|auth/(?:email|phone)/verify(?:/resend)?)$"
+)
+
+urlpatterns = [
+    re_path(_CLOSED, not_found),
+    path("", include("allauth.headless.urls")),
+]

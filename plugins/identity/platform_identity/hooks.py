@@ -1,0 +1,100 @@
+"""What identity contributes to a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from platform_core.access import GrantSource
+from platform_core.contributions import (
+    PUBLIC,
+    SIGNED_IN,
+    Command,
+    FirstRunStep,
+    HealthProbe,
+    Permission,
+    Role,
+    Route,
+)
+from platform_core.hookspecs import hookimpl
+from platform_core.resource import Resource
+from platform_identity import commands as command_line
+from platform_identity import health, rules, views
+from platform_identity import resources as served
+from platform_identity import roles as shipped
+from platform_identity.adapters.openapi import describe_sign_in
+from platform_identity.descriptions import describe_profile
+from platform_identity.first_run import ensure_owner
+from platform_identity.grants import RoleGrants
+
+
+@hookimpl
+def resources() -> Sequence[type[Resource]]:
+    """Serve users, units, roles, assignments and sessions."""
+    return (
+        served.UserResource,
+        served.OrgUnitResource,
+        served.RoleResource,
+        served.RoleAssignmentResource,
+        served.LoginSessionResource,
+    )
+
+
+@hookimpl
+def routes() -> Sequence[Route]:
+    """Mount sign-in, and the profile of whoever is signed in."""
+    return (
+        Route(
+            path="auth/",
+            name="auth",
+            access=PUBLIC,
+            urlconf="platform_identity.auth_urls",
+            describe=describe_sign_in,
+        ),
+        Route(path="me/", name="me", access=SIGNED_IN, view=views.me, describe=describe_profile),
+    )
+
+
+@hookimpl
+def permissions() -> Sequence[Permission]:
+    """Define who may see and change accounts, units, roles and sessions."""
+    return rules.PERMISSIONS
+
+
+@hookimpl
+def roles() -> Sequence[Role]:
+    """Ship the owner and the administrator of accounts."""
+    return shipped.ROLES
+
+
+@hookimpl
+def commands() -> Sequence[Command]:
+    """Create users, change the signing key, clear old sessions away."""
+    return (
+        Command(name="user create", run=command_line.create_user, help="Create a user."),
+        Command(
+            name="identity rotate-key", run=command_line.rotate_key, help="Make a new signing key."
+        ),
+        Command(
+            name="identity purge-sessions",
+            run=command_line.purge_sessions,
+            help="Delete login sessions that ended long ago.",
+        ),
+    )
+
+
+@hookimpl
+def health_probes() -> Sequence[HealthProbe]:
+    """Report a deployment that cannot sign tokens as not ready."""
+    return (HealthProbe(name="identity.signing_keys", check=health.signing_keys),)
+
+
+@hookimpl
+def first_run() -> Sequence[FirstRunStep]:
+    """Give a new deployment its owner."""
+    return (FirstRunStep(name="identity.owner", run=ensure_owner),)
+
+
+@hookimpl
+def grant_source() -> GrantSource:
+    """Answer grants from role assignments."""
+    return RoleGrants()

@@ -1,0 +1,1 @@
+"""The writes of identity that mean something, by subject."""

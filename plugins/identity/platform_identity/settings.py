@@ -1,0 +1,26 @@
+"""The settings of the identity plugin, read from ``PLUGIN_IDENTITY_*``."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from platform_core.conf.settings import PluginSettings
+
+
+class IdentitySettings(PluginSettings):
+    """How people sign in and how long that lasts; lengths of time are in seconds."""
+
+    issuer: str = Field(default="urn:platform:identity", min_length=1)
+    """The ``iss`` claim of access tokens."""
+    audience: str = Field(default="urn:platform:api", min_length=1)
+    """The ``aud`` claim of access tokens."""
+    access_ttl: int = Field(default=600, ge=30, le=3600)
+    """How long an access token is valid."""
+    refresh_ttl: int = Field(default=14 * 86_400, ge=300)
+    """How long an unused refresh token is valid."""
+    session_ttl: int = Field(default=90 * 86_400, ge=300)
+    """How long after sign-in a session ends, however often it is refreshed."""
+    signup_open: bool = False
+    """Whether people may create their own account."""
+    signing_keys: SecretStr | None = None
+    """One or two private Ed25519 keys in PEM form, the signing one first; generated and kept when absent."""
