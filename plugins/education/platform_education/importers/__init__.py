@@ -1,0 +1,1 @@
+"""The importers of education, one package per format."""
