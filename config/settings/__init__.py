@@ -1,0 +1,1 @@
+"""Settings of the reference deployment: ``base`` builds, ``dev``, ``test`` and ``prod`` choose."""
