@@ -1,0 +1,166 @@
+"""Every string that people read exists in French and German, and each request is answered in its language."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.messages.mofile import read_mo
+from django.core import mail
+from django.test import Client
+from django.utils import translation
+
+from platform_identity.testing import PASSWORD, auth_header, make_owner, make_user
+from tools import messages
+
+UNITS = "/api/v1/identity/org-units/"
+CATALOGUES = [
+    pytest.param(package, language, id=f"{package.name}-{language}")
+    for package in messages.PACKAGES
+    for language in messages.LANGUAGES
+]
+PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z]|\{\w+\}")
+REFUSALS = [
+    ("fr", False, UNITS, 401, "Informations d'authentification non fournies."),
+    ("de", False, UNITS, 401, "Anmeldedaten fehlen."),
+    ("fr", True, "/api/v1/nowhere/", 404, "Il n’y a rien à cette adresse."),
+    ("de", True, "/api/v1/nowhere/", 404, "Unter dieser Adresse gibt es nichts."),
+    ("fr", True, f"{UNITS}?nothing=1", 422, "Ce paramètre n’existe pas."),
+    ("de", True, f"{UNITS}?nothing=1", 422, "Diesen Parameter gibt es nicht."),
+    ("de-AT,de;q=0.9,en;q=0.1", False, UNITS, 401, "Anmeldedaten fehlen."),
+    ("ja", False, UNITS, 401, "Authentication credentials were not provided."),
+]
+
+
+def translations_in(catalogue: Any) -> dict[Any, Any]:
+    """Return the translation of each string, by context and string."""
+    return {(one.context, one.id): one.string for one in catalogue if one.id}
+
+
+@pytest.mark.parametrize("package", messages.PACKAGES, ids=lambda package: package.name)
+def test_a_package_has_strings_to_translate(package: Path) -> None:
+    assert len(messages.extract(package)) > 10
+
+
+@pytest.mark.parametrize(("package", "language"), CATALOGUES)
+def test_a_catalogue_has_exactly_the_strings_of_the_code(package: Path, language: str) -> None:
+    kept = messages.read(package, language)
+
+    in_code = translations_in(messages.extract(package)).keys()
+
+    assert translations_in(kept).keys() == in_code, "run make messages"
+    assert not kept.obsolete
+
+
+@pytest.mark.parametrize(("package", "language"), CATALOGUES)
+def test_a_catalogue_is_complete(package: Path, language: str) -> None:
+    unfinished = [
+        one.id
+        for one in messages.read(package, language)
+        if one.id and (one.fuzzy or not one.string or (one.pluralizable and not all(one.string)))
+    ]
+
+    assert unfinished == []
+
+
+@pytest.mark.parametrize(("package", "language"), CATALOGUES)
+def test_a_translation_has_the_placeholders_of_its_string(package: Path, language: str) -> None:
+    catalogue = messages.read(package, language)
+
+    assert [(one.id, errors) for one, errors in catalogue.check()] == []
+    for (_context, string), translated in translations_in(catalogue).items():
+        assert Counter(PLACEHOLDER.findall(translated)) == Counter(PLACEHOLDER.findall(string))
+        assert translated[:1].isspace() == string[:1].isspace(), string
+        assert translated[-1:].isspace() == string[-1:].isspace(), string
+
+
+@pytest.mark.parametrize("package", messages.PACKAGES, ids=lambda package: package.name)
+def test_french_punctuation_has_its_narrow_space(package: Path) -> None:
+    for _string, translated in translations_in(messages.read(package, "fr")).items():
+        assert not re.search(r"(?<!\u202f)[;:?!»](?=\s|\Z)|«(?!\u202f)|[“”'\"]", translated)
+
+
+@pytest.mark.parametrize(("package", "language"), CATALOGUES)
+def test_the_compiled_catalogue_is_what_the_translations_say(package: Path, language: str) -> None:
+    path = messages.catalogue_path(package, language).with_suffix(".mo")
+
+    built = read_mo(io.BytesIO(path.read_bytes()))
+
+    kept = messages.read(package, language)
+    assert translations_in(built) == translations_in(kept), "run make messages"
+
+
+@pytest.mark.parametrize(("package", "language"), CATALOGUES)
+def test_people_read_these_translations_and_no_other_package_s(
+    package: Path, language: str
+) -> None:
+    """Django merges all catalogues and lets the earlier application win."""
+    with translation.override(language):
+        for (_context, string), translated in translations_in(
+            messages.read(package, language)
+        ).items():
+            assert translation.gettext(string) == translated
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("language", "signed_in", "path", "status", "wanted"), REFUSALS)
+def test_a_refusal_comes_in_the_language_of_the_request(
+    client: Client, language: str, signed_in: bool, path: str, status: int, wanted: str
+) -> None:
+    headers = {"Accept-Language": language}
+    if signed_in:
+        headers |= auth_header(make_owner())
+
+    answer = client.get(path, headers=headers)
+
+    assert answer.status_code == status
+    assert wanted in str(answer.json())
+    assert answer["Content-Language"] == language[:2].replace("ja", "en")
+    assert "accept-language" in answer["Vary"].lower()
+
+
+@pytest.mark.django_db
+def test_a_request_leaves_its_language_to_nobody(client: Client) -> None:
+    client.get(UNITS, headers={"Accept-Language": "de"})
+
+    assert "Authentication credentials were not provided." in str(client.get(UNITS).json())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("language", "wanted"),
+    [("fr", "Votre code de réinitialisation"), ("de", "Passwort-Zurücksetzungscode")],
+)
+def test_the_mail_with_a_code_comes_in_the_language_of_the_request(
+    client: Client, language: str, wanted: str
+) -> None:
+    make_user("reader@example.org", password=PASSWORD)
+
+    client.post(
+        "/api/v1/identity/auth/app/v1/auth/password/request",
+        {"email": "reader@example.org"},
+        content_type="application/json",
+        headers={"Accept-Language": language},
+    )
+
+    assert [message.to for message in mail.outbox] == [["reader@example.org"]]
+    assert wanted in mail.outbox[0].subject + mail.outbox[0].body
+
+
+@pytest.mark.django_db
+def test_a_mail_comes_in_the_language_that_its_reader_chose(client: Client) -> None:
+    make_user("reader@example.org", password=PASSWORD, language="fr")
+
+    client.post(
+        "/api/v1/identity/auth/app/v1/auth/password/request",
+        {"email": "reader@example.org"},
+        content_type="application/json",
+        headers={"Accept-Language": "de"},
+    )
+
+    (message,) = mail.outbox
+    assert "Votre code de réinitialisation" in message.subject + message.body

@@ -1,0 +1,1 @@
+"""Planted migrations, one package each."""

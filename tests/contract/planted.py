@@ -1,0 +1,195 @@
+"""A sound resource over the library of the resource tests, and one like it for each fault that the suite has to catch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from django.db import connection
+from django.test import override_settings
+from django.urls import include, path
+from rest_framework import serializers
+
+from platform_core.access import Policy, using_permissions
+from platform_core.resource import ModelSerializer, Resource, build_plugin_urls
+from platform_core.testing.contract.subjects import ResourceSubject
+from platform_identity.models import User
+from platform_identity.resources import UserResource, UserSerializer
+from tests.core.resource.testapp.grants import MemoryGrantSource, registry
+from tests.core.resource.testapp.models import Book
+
+LIBRARY = "resource_testapp"
+FLAG = "resource_testapp.planted"
+_FIELDS = ("id", "title", "subtitle", "shelf", "sequel_to", "isbn", "version")
+
+
+@contextmanager
+def mounted(resource: type[Resource], slug: str = LIBRARY) -> Iterator[ResourceSubject]:
+    """Serve ``resource`` alone, over the library's permissions when it is one of the library."""
+    urls: Any = ModuleType("planted_urls")
+    patterns = build_plugin_urls(slug, [resource])
+    urls.urlpatterns = [path(f"api/v1/{slug}/", include((patterns, slug)))]
+    with override_settings(ROOT_URLCONF=urls):
+        if slug != LIBRARY:
+            yield ResourceSubject(slug, resource)
+            return
+        with using_permissions(registry(MemoryGrantSource())):
+            yield ResourceSubject(slug, resource)
+
+
+class SoundSerializer(ModelSerializer):
+    """Books as they should be shown."""
+
+    class Meta:
+        model = Book
+        fields = _FIELDS
+        read_only_fields = ("version",)
+
+
+class Sound(Resource):
+    """Books as they should be served."""
+
+    model = Book
+    serializer_class = SoundSerializer
+    policy = Policy.standard("resource_testapp.book")
+    ordering = "title"
+
+
+class Flagged(Sound):
+    """Books behind a flag."""
+
+    flag = FLAG
+
+
+class Unscoped(Sound):
+    """Fault: the reads forget the scope."""
+
+    def visible(self) -> Any:
+        return self.get_queryset()
+
+
+class UnscopedList(Sound):
+    """Fault: only the list forgets the scope."""
+
+    def visible(self) -> Any:
+        return self.get_queryset() if self.action == "list" else super().visible()
+
+
+class Open(Sound):
+    """Fault: nobody is turned away at the door."""
+
+    def admit(self) -> None:
+        """Let everybody in."""
+
+
+class Undecided(Sound):
+    """Fault: writes are not decided."""
+
+    def require(self, action: str, obj: Any) -> None:
+        """Allow everything."""
+
+    def verified(self, action: str, pk: Any) -> Any:
+        return self.row(Book.all_objects.all(), pk)
+
+
+class WritesFirst(Sound):
+    """Fault: a write is refused after it was made."""
+
+    def answer(self) -> Any:
+        if self.action == "destroy":
+            Book.objects.filter(pk=self.kwargs["id"]).update(title="changed")
+        return super().answer()
+
+
+class LooseReferenceSerializer(SoundSerializer):
+    sequel_to: Any = serializers.PrimaryKeyRelatedField(
+        queryset=Book.objects.all(), required=False, allow_null=True
+    )
+
+
+class LooseReference(Sound):
+    """Fault: a reference reaches rows that the actor may not see."""
+
+    serializer_class = LooseReferenceSerializer
+
+
+class QueryPerRowSerializer(SoundSerializer):
+    place = serializers.SerializerMethodField()
+
+    class Meta(SoundSerializer.Meta):
+        fields = (*_FIELDS, "place")
+
+    def get_place(self, book: Book) -> str:
+        return book.shelf.name
+
+
+class QueryPerRow(Sound):
+    """Fault: every row of a list asks the database again."""
+
+    serializer_class = QueryPerRowSerializer
+
+
+class OtherDetail(Sound):
+    """Fault: a single row is shown otherwise than its serializer says."""
+
+    def shown(self, queryset: Any) -> Any:
+        return {**super().shown(queryset), "secret": "told"}
+
+
+class LeakySerializer(UserSerializer):
+    class Meta(UserSerializer.Meta):
+        model = User
+        fields = (*UserSerializer.Meta.fields, "password")
+
+
+class Leaky(UserResource):
+    """Fault: the hash of the password is shown."""
+
+    serializer_class = LeakySerializer
+
+
+class SavesTwice(Sound):
+    """Fault: one change leaves two rows of history."""
+
+    def update_object(self, serializer: Any) -> Any:
+        serializer.save()
+        return serializer.save()
+
+
+class WritesPast(Sound):
+    """Fault: a deletion that history never hears of."""
+
+    def delete_object(self, obj: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE resource_testapp_book SET deleted_at = now() WHERE id = %s", [obj.pk]
+            )
+
+
+class CarelessSerializer(SoundSerializer):
+    def _refused(self, data: Any) -> Any:
+        return {}
+
+
+class Careless(Sound):
+    """Fault: a field that does not exist is ignored."""
+
+    serializer_class = CarelessSerializer
+
+
+class CarelessList(Sound):
+    """Fault: a parameter that does not exist is ignored."""
+
+    def list(self) -> Any:
+        return self.page(self.visible(), self.keyset_of("title"))
+
+
+class FlagForgotten(Flagged):
+    """Fault: the flag is declared and never asked."""
+
+    def admit(self) -> None:
+        self.flag, before = None, self.flag  # type: ignore[misc]
+        super().admit()
+        self.flag = before  # type: ignore[misc]

@@ -1,0 +1,272 @@
+"""Every check of the contract suite passes on what is sound and fails on the fault planted for it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import models
+from django.db.models import Model, Q
+from django.test import override_settings
+from django.test.utils import isolate_apps
+from django.urls import include, path
+
+from platform_core.access import Actor, Granted, Where, actor
+from platform_core.contributions import PUBLIC, Permission, Route
+from platform_core.hookspecs import hookimpl
+from platform_core.models import BaseModel
+from platform_core.registry import contents, installed
+from platform_core.registry.contents import Entry
+from platform_core.resource import Resource, build_plugin_urls, not_found
+from platform_core.testing.contract import access, answers, states, structure
+from platform_core.testing.contract.subjects import PluginSubject, ResourceSubject
+from platform_identity.resources import UserResource
+from tests.contract import planted
+from tests.contract.planted import LIBRARY, mounted
+
+Check = Callable[[ResourceSubject], None]
+
+
+def table(who: str) -> Check:
+    return lambda subject: access.check_access_table(subject, who)
+
+
+FAULTS: list[tuple[Check, type[Resource], str]] = [
+    (table("nobody"), planted.Unscoped, "retrieve answers 200 to nobody, not 404"),
+    (table("anonymous"), planted.Open, "list answers 200 to anonymous, not 401"),
+    (table("viewer"), planted.Undecided, "update answers [0-9]+ to viewer, not 403"),
+    (table("viewer"), planted.WritesFirst, "refused destroy to viewer, yet wrote"),
+    (access.check_rows_of_others, planted.Unscoped, "answers 200 to who holds a grant on one row"),
+    (access.check_rows_of_others, planted.UnscopedList, "that the rule does not allow"),
+    (access.check_rows_of_other_units, planted.UnscopedList, "that the rule does not allow"),
+    (access.check_rows_of_other_units, planted.LooseReference, "accepts a sequel_to of another"),
+    (answers.check_query_count, planted.QueryPerRow, "a list of 1000 rows takes"),
+    (answers.check_representation, planted.OtherDetail, "retrieve shows"),
+    (answers.check_history, planted.SavesTwice, "partial_update left 2 rows of history"),
+    (answers.check_history, planted.WritesPast, "destroy left 0 rows of history"),
+    (answers.check_unknown_refused, planted.Careless, "a field that does not exist"),
+    (answers.check_unknown_refused, planted.CarelessList, "a parameter that does not exist"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("check", "faulty", "told"), FAULTS)
+def test_a_fault_of_a_resource_is_caught_and_a_sound_one_passes(
+    check: Check, faulty: type[Resource], told: str
+) -> None:
+    with mounted(planted.Sound) as subject:
+        check(subject)
+    with mounted(faulty) as subject, pytest.raises(AssertionError, match=told):
+        check(subject)
+
+
+@pytest.mark.django_db
+def test_a_shown_password_is_caught() -> None:
+    with mounted(UserResource, "identity") as subject:
+        answers.check_representation(subject)
+    with (
+        mounted(planted.Leaky, "identity") as subject,
+        pytest.raises(AssertionError, match="secret"),
+    ):
+        answers.check_representation(subject)
+
+
+@pytest.mark.django_db
+def test_a_flag_that_is_not_asked_is_caught() -> None:
+    with mounted(planted.Flagged) as subject:
+        access.check_flags(subject)
+    with mounted(planted.FlagForgotten) as subject, pytest.raises(AssertionError, match="is off"):
+        access.check_flags(subject)
+
+
+def test_a_path_missing_in_openapi_and_an_invalid_document_are_caught() -> None:
+    document = structure.valid_openapi()
+    subject = ResourceSubject("identity", UserResource)
+    structure.check_openapi(subject, document)
+    without = copy.deepcopy(document)
+    del without["paths"][f"{subject.url}{{id}}/"]["patch"]
+    with pytest.raises(AssertionError, match="does not describe patch"):
+        structure.check_openapi(subject, without)
+    invalid = copy.deepcopy(document)
+    del invalid["info"]["title"]
+    with pytest.raises(AssertionError, match="not valid"):
+        structure.valid_openapi(invalid)
+
+
+def test_a_route_whose_description_is_wrong_is_caught() -> None:
+    lost = {"description": "Done", "headers": {"X": {"$ref": "#/components/headers/Lost"}}}
+    fragment = {"paths": {"": {"get": {"responses": {"200": lost}}}}}
+    route = Route(
+        path="toys/", name="toys", access=PUBLIC, view=not_found, describe=lambda: fragment
+    )
+    urls: Any = ModuleType("described_urls")
+    urls.urlpatterns = [
+        path("api/v1/toy/", include((build_plugin_urls("toy", [], [route]), "toy")))
+    ]
+    with override_settings(ROOT_URLCONF=urls), pytest.raises(TypeError, match=r"toy: .*'toys/'"):
+        structure.valid_openapi()
+
+
+def test_a_permission_that_nothing_asks_for_is_caught(identity: PluginSubject) -> None:
+    access.check_permissions_used(identity)
+    name = "identity.lend_user"
+    with (
+        permissions_of_identity(
+            Permission(name=name, title="Lend", rule=Granted(name), model="identity.User")
+        ),
+        pytest.raises(AssertionError, match=name),
+    ):
+        access.check_permissions_used(identity)
+
+
+class ShowsAll(Where):
+    """Planted: the list shows more than single decisions allow."""
+
+    def rows(self, actor: Actor, model: type[Model]) -> Q:
+        return Q(pk__isnull=False)
+
+
+@pytest.mark.django_db
+def test_a_rule_whose_list_shows_more_than_decisions_is_caught(identity: PluginSubject) -> None:
+    structure.check_rules(identity)
+    lying = Permission(
+        name="identity.lend_user",
+        title="Lend",
+        rule=ShowsAll("id", actor),
+        model="identity.User",
+    )
+    with permissions_of_identity(lying), pytest.raises(AssertionError, match="only the list has"):
+        structure.check_rules(identity)
+
+
+def test_a_plugin_that_stays_awake_is_caught() -> None:
+    awake = [one.slug for one in installed().plugins if one.enabled]
+    plugin = next(
+        PluginSubject(one) for one in installed().plugins if not one.config.auth_user_model
+    )
+    report = states.boot(awake, [], states.addresses_of(plugin))
+    with pytest.raises(AssertionError, match="still contributes"):
+        states.check_dormant(plugin, [plugin.slug], report)
+    silent = report | {"contributions": {}}
+    with pytest.raises(AssertionError, match="still answers"):
+        states.check_dormant(plugin, [plugin.slug], silent)
+    closed = silent | {"statuses": {}}
+    with pytest.raises(AssertionError, match="still imported"):
+        states.check_dormant(plugin, [plugin.slug], closed)
+    gone = closed | {"hooks": [], "labels": []}
+    with pytest.raises(AssertionError, match="models are not loaded"):
+        states.check_dormant(plugin, [plugin.slug], gone)
+
+
+def test_a_deployment_that_does_not_boot_without_the_plugin_is_caught() -> None:
+    with pytest.raises(AssertionError, match="does not boot"):
+        states.boot([], ["identity"], [])
+
+
+@pytest.mark.django_db
+def test_a_missing_migration_is_caught() -> None:
+    structure.check_migrations_complete("identity")
+    modules = {LIBRARY: "tests.contract.migrations.missing"}
+    missing = pytest.raises(AssertionError, match="a migration is missing")
+    with override_settings(MIGRATION_MODULES=modules), missing:
+        structure.check_migrations_complete(LIBRARY)
+
+
+APP = "rest_framework"
+"""An app without tables and migrations of its own, to plant some in."""
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        ("irreversible", "cannot unapply 0001_initial"),
+        ("leaving", "leaves rest_framework_left"),
+    ],
+)
+def test_a_migration_that_does_not_go_back_is_caught(
+    module: str, told: str, contract_database: None
+) -> None:
+    stuck = pytest.raises(AssertionError, match=told)
+    with override_settings(MIGRATION_MODULES={APP: f"tests.contract.migrations.{module}"}), stuck:
+        structure.check_migrations_reversible(APP)
+
+
+def test_a_migration_that_says_why_it_cannot_go_back_passes(contract_database: None) -> None:
+    with override_settings(MIGRATION_MODULES={APP: "tests.contract.migrations.declared"}):
+        structure.check_migrations_reversible(APP)
+
+
+@isolate_apps("tests.core.resource.testapp")
+def test_a_model_with_a_foreign_table_or_managers_that_forget_history_is_caught() -> None:
+    class Renamed(BaseModel):
+        class Meta(BaseModel.Meta):
+            app_label = LIBRARY
+            db_table = "somebody_elses"
+
+    class Forgetful(BaseModel):
+        objects = models.Manager()
+
+        class Meta(BaseModel.Meta):
+            app_label = LIBRARY
+
+    with pytest.raises(AssertionError, match="somebody_elses does not start"):
+        structure.check_app_models(app_of(Renamed))
+    with pytest.raises(AssertionError, match="default manager"):
+        structure.check_app_models(app_of(Forgetful))
+
+
+def test_a_hook_without_a_docstring_is_caught(identity: PluginSubject) -> None:
+    structure.check_hooks_documented(identity)
+    hooks: Any = ModuleType("planted.hooks")
+
+    @hookimpl
+    def resources() -> list[Any]:
+        return []
+
+    hooks.resources = resources
+
+    class Silent(PluginSubject):
+        __slots__ = ()
+
+        def module(self, name: str) -> Any:
+            return hooks if name == "hooks" else None
+
+    with pytest.raises(AssertionError, match="planted.hooks.resources"):
+        structure.check_hooks_documented(Silent(identity.plugin))
+
+
+def app_of(model: type[models.Model]) -> Any:
+    """Return as much of an app configuration as the check asks for."""
+    return SimpleNamespace(label=LIBRARY, get_models=lambda **_: [model])
+
+
+@pytest.fixture
+def identity() -> PluginSubject:
+    return next(PluginSubject(one) for one in installed().plugins if one.slug == "identity")
+
+
+class permissions_of_identity:  # noqa: N801  (used as a function)
+    """Let the registry have one more permission of identity inside a ``with`` block."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+        self.before = installed()
+
+    def __enter__(self) -> None:
+        entries = dict(self.before.entries)
+        entry = Entry(owner="identity", hook="permissions", item=self.permission, place="planted")
+        entries["permissions"] = (*entries["permissions"], entry)
+        contents.install(dataclasses.replace(self.before, entries=entries))
+
+    def __exit__(self, *_: object) -> None:
+        contents.install(self.before)
+
+
+@pytest.fixture
+def contract_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        yield

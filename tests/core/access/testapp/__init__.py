@@ -1,0 +1,1 @@
+"""Models with every kind of path that a rule can follow."""

@@ -1,0 +1,1 @@
+"""Models with every kind of write and reference that BaseModel answers for."""

@@ -1,0 +1,1 @@
+"""A small library: models, resources and grants to test ``Resource`` with."""
