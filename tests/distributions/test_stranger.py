@@ -37,7 +37,7 @@ def clean_environment(**variables: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PLATFORM_", "PLUGIN_", "DJANGO_", "DATABASE_", "PYTEST_", "COV_"))
+        if not name.startswith(("PLATFORM_", "PLUGIN_", "DJANGO_", "DATABASE_", "PYTEST_", "COV"))
         and name not in {"VIRTUAL_ENV", "PYTHONPATH"}
     }
     return {**kept, "COLUMNS": "200", **variables}
