@@ -19,6 +19,7 @@ INSTALLED_APPS = (
     "platform_core.apps.CoreConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "rest_framework",
