@@ -7,6 +7,10 @@ DISTRIBUTIONS := -e . -e ./plugins/identity -e ./plugins/education
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate $(foreach name,core identity education,--no-emit-package platform-$(name))
+# uv is fast and does not read pip's configuration; where it cannot reach its index, pip installs the same files. They are complete,
+# so nothing is resolved: pip would refuse an extra that the file pins without naming it.
+install = $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $(1) || { echo "uv cannot; the same with pip …" && \
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(1); }
 COVERAGE_ACCESS := */platform_core/access/*,*/platform_identity/services/tokens*,*/platform_identity/services/keys*
 
 .PHONY: help run test lint format bench docs messages lock clean
@@ -62,14 +66,13 @@ $(VENV)/.uv: requirements/bootstrap.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# uv is fast and does not read pip's configuration; where its index cannot be reached, pip installs the same files.
 $(VENV)/.run: requirements/base.txt $(PROJECTS) | $(VENV)/.uv
 	@echo "Installing the platform …"
-	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $< || $(BIN)/python -m pip install --quiet --require-hashes -r $<
+	@$(call install,$<)
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(DISTRIBUTIONS)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@echo "Installing what development needs …"
-	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $< || $(BIN)/python -m pip install --quiet --require-hashes -r $<
+	@$(call install,$<)
 	@touch $@

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+import django
+
 from platform_core import __version__
 from platform_core.observability.logging import logging_settings
 from platform_core.resource.settings import rest_framework_settings, spectacular_settings
@@ -17,6 +19,7 @@ INSTALLED_APPS = (
     "platform_core.apps.CoreConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "rest_framework",
@@ -121,23 +124,39 @@ def base_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
 
 
 def _mail(deployment: Deployment) -> dict[str, Any]:
-    url = deployment.core.email_url
+    """Return how mail is sent, in Django's settings of today: ``MAILERS`` from 6.1 on, names of their own before."""
+    backend, options = _mail_backend(deployment)
     sender = {"DEFAULT_FROM_EMAIL": deployment.core.email_from}
-    if url == "console":
-        return {**sender, "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
-    if url == "file":
-        return {
-            **sender,
-            "EMAIL_BACKEND": "platform_core.mail.EmailBackend",
-            "EMAIL_FILE_PATH": str(deployment.data_dir / "mail"),
-        }
-    parts = urlsplit(url)
+    if django.VERSION >= (6, 1):
+        return {**sender, "MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
     return {
         **sender,
-        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-        "EMAIL_HOST": parts.hostname or "localhost",
-        "EMAIL_PORT": parts.port or 587,
-        "EMAIL_HOST_USER": unquote(parts.username or ""),
-        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
-        "EMAIL_USE_TLS": parts.scheme == "smtp",
+        "EMAIL_BACKEND": backend,
+        **{_EMAIL_SETTINGS[name]: value for name, value in options.items()},
+    }
+
+
+_EMAIL_SETTINGS = {
+    "file_path": "EMAIL_FILE_PATH",
+    "host": "EMAIL_HOST",
+    "port": "EMAIL_PORT",
+    "username": "EMAIL_HOST_USER",
+    "password": "EMAIL_HOST_PASSWORD",
+    "use_tls": "EMAIL_USE_TLS",
+}
+
+
+def _mail_backend(deployment: Deployment) -> tuple[str, dict[str, Any]]:
+    url = deployment.core.email_url
+    if url == "console":
+        return "django.core.mail.backends.console.EmailBackend", {}
+    if url == "file":
+        return "platform_core.mail.EmailBackend", {"file_path": str(deployment.data_dir / "mail")}
+    parts = urlsplit(url)
+    return "django.core.mail.backends.smtp.EmailBackend", {
+        "host": parts.hostname or "localhost",
+        "port": parts.port or 587,
+        "username": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "use_tls": parts.scheme == "smtp",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -32,7 +33,11 @@ def database_settings(
     url = read_variable("DATABASE_URL", environ)
     if not url:
         server = embedded_postgres(data_dir).running()
-        url = server.url() if server else f"postgresql:///platform?host={data_dir}/postgres"
+        url = (
+            server.url()
+            if server
+            else f"postgresql:///platform?host={quote(str(data_dir))}/postgres"
+        )
     try:
         parts = dict(conninfo_to_dict(url))
     except psycopg.ProgrammingError:

@@ -16,13 +16,13 @@ from django.test.utils import isolate_apps
 from django.urls import include, path
 
 from platform_core.access import Actor, Granted, Where, actor
-from platform_core.contributions import PUBLIC, Permission, Route
+from platform_core.contributions import PUBLIC, Command, Permission, Route
 from platform_core.hookspecs import hookimpl
 from platform_core.models import BaseModel
 from platform_core.registry import contents, installed
 from platform_core.registry.contents import Entry
 from platform_core.resource import Resource, build_plugin_urls, not_found
-from platform_core.testing.contract import access, answers, states, structure
+from platform_core.testing.contract import access, answers, commands, states, structure
 from platform_core.testing.contract.subjects import PluginSubject, ResourceSubject
 from platform_identity.resources import UserResource
 from tests.contract import planted
@@ -115,7 +115,7 @@ def test_a_permission_that_nothing_asks_for_is_caught(identity: PluginSubject) -
     access.check_permissions_used(identity)
     name = "identity.lend_user"
     with (
-        permissions_of_identity(
+        one_more_of_identity(
             Permission(name=name, title="Lend", rule=Granted(name), model="identity.User")
         ),
         pytest.raises(AssertionError, match=name),
@@ -139,7 +139,7 @@ def test_a_rule_whose_list_shows_more_than_decisions_is_caught(identity: PluginS
         rule=ShowsAll("id", actor),
         model="identity.User",
     )
-    with permissions_of_identity(lying), pytest.raises(AssertionError, match="only the list has"):
+    with one_more_of_identity(lying), pytest.raises(AssertionError, match="only the list has"):
         structure.check_rules(identity)
 
 
@@ -239,6 +239,18 @@ def test_a_hook_without_a_docstring_is_caught(identity: PluginSubject) -> None:
         structure.check_hooks_documented(Silent(identity.plugin))
 
 
+def test_a_command_that_speaks_to_people_only_is_caught(identity: PluginSubject) -> None:
+    def greet(name: str) -> None:
+        print(name)
+
+    commands.check_commands(identity)
+    with (
+        one_more_of_identity(Command(name="identity greet", run=greet, help="x"), "commands"),
+        pytest.raises(AssertionError, match="No --json on identity greet"),
+    ):
+        commands.check_commands(identity)
+
+
 def app_of(model: type[models.Model]) -> Any:
     """Return as much of an app configuration as the check asks for."""
     return SimpleNamespace(label=LIBRARY, get_models=lambda **_: [model])
@@ -249,17 +261,18 @@ def identity() -> PluginSubject:
     return next(PluginSubject(one) for one in installed().plugins if one.slug == "identity")
 
 
-class permissions_of_identity:  # noqa: N801  (used as a function)
-    """Let the registry have one more permission of identity inside a ``with`` block."""
+class one_more_of_identity:  # noqa: N801  (used as a function)
+    """Let the registry have one more contribution of identity inside a ``with`` block."""
 
-    def __init__(self, permission: Permission) -> None:
-        self.permission = permission
+    def __init__(self, item: Any, hook: str = "permissions") -> None:
+        self.item = item
+        self.hook = hook
         self.before = installed()
 
     def __enter__(self) -> None:
         entries = dict(self.before.entries)
-        entry = Entry(owner="identity", hook="permissions", item=self.permission, place="planted")
-        entries["permissions"] = (*entries["permissions"], entry)
+        entry = Entry(owner="identity", hook=self.hook, item=self.item, place="planted")
+        entries[self.hook] = (*entries[self.hook], entry)
         contents.install(dataclasses.replace(self.before, entries=entries))
 
     def __exit__(self, *_: object) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -29,13 +33,27 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield {
             **kept,
             "HOME": str(tmp_path),
-            "PATH": f"{Path(sys.prefix) / 'bin'}{os.pathsep}{kept['PATH']}",
+            "PATH": os.pathsep.join(
+                (str(Path(sys.prefix) / "bin"), *with_curl(tmp_path / "curl"), kept["PATH"])
+            ),
             "DATABASE_URL": url,
             "COLUMNS": "100",
             "TERM": "dumb",
             "NO_COLOR": "1",
             "LC_ALL": "C.UTF-8",
         }
+
+
+def with_curl(folder: Path, *, always: bool = False) -> list[str]:
+    """Return the folders to look for commands in first, so that there is a curl where the machine has none."""
+    if shutil.which("curl") and not always:
+        return []
+    folder.mkdir()
+    command = folder / "curl"
+    standin = Path(__file__).with_name("curl_standin.py")
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{standin}" "$@"\n')
+    command.chmod(0o755)
+    return [str(folder)]
 
 
 @pytest.fixture
@@ -59,6 +77,65 @@ def test_the_tour_does_what_it_says(clone: Shell, document: str) -> None:
     }
     steps = follow(ROOT / document, clone, replaced)
     assert len([step for step in steps if isinstance(step, Command)]) > 10
+
+
+def test_where_there_is_no_curl_its_standin_speaks_like_it(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    path = os.pathsep.join((*with_curl(tmp_path / "standin", always=True), environment["PATH"]))
+    page = tmp_path / "page.md"
+    page.write_text(SPEAKING)
+    with answering() as port, shell(tmp_path, {**environment, "PATH": path}) as opened:
+        follow(page, opened, {"PORT": str(port)})
+
+
+SPEAKING = """\
+```console
+$ curl -sS -H 'X-Asked: yes' -d '{"a": 1}' http://127.0.0.1:PORT/thing
+POST /thing yes {"a": 1}
+$ curl -sS -X PATCH -d x http://127.0.0.1:PORT/thing
+PATCH /thing None x
+$ curl -sS http://127.0.0.1:PORT/missing
+GET /missing None
+$ curl -sf http://127.0.0.1:PORT/missing
+$ echo $?
+22
+$ curl -sS -o /dev/null -w '%{http_code} %{redirect_url}\\n' http://127.0.0.1:PORT/moved
+301 https://elsewhere.example/
+$ curl -s http://127.0.0.1:1/
+$ echo $?
+7
+```
+"""
+
+
+@contextmanager
+def answering() -> Iterator[int]:
+    """Run a server that says what it was asked, and yield its port."""
+    codes = {"/missing": 404, "/moved": 301}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
+            self.send_response(codes.get(self.path, 200))
+            self.send_header("Location", "https://elsewhere.example/")
+            self.end_headers()
+            told = f"{self.command} {self.path} {self.headers['X-Asked']} {body}\n"
+            self.wfile.write(told.encode())
+
+        do_POST = do_PATCH = do_GET  # noqa: N815  (the names that the base class calls)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_first_plugin_is_made_installed_used_switched_off_and_on(

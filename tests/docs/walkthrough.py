@@ -91,7 +91,7 @@ def _lines(text: str) -> list[str]:
 
 @dataclass
 class Shell:
-    """One bash that keeps its variables, functions and folder from command to command."""
+    """One POSIX shell that keeps its variables, functions and folder from command to command."""
 
     process: subprocess.Popen[str]
 
@@ -123,9 +123,9 @@ class Shell:
 
 @contextmanager
 def shell(folder: Path, environment: Mapping[str, str]) -> Iterator[Shell]:
-    """Run a bash in ``folder`` until the block ends; what it left in the background is told to stop."""
+    """Run ``sh`` in ``folder`` until the block ends; what it left in the background is told to stop."""
     process = subprocess.Popen(
-        ["bash", "--noprofile", "--norc"],
+        ["sh"],
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.PIPE,
@@ -138,7 +138,9 @@ def shell(folder: Path, environment: Mapping[str, str]) -> Iterator[Shell]:
     opened = Shell(process)
     try:
         yield opened
-        opened.run("for job in $(jobs -p); do kill $job; done; wait")
+        opened.run(
+            "trap '' TERM; kill -s TERM 0; wait; trap - TERM"
+        )  # the shell's group is all its jobs
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from platform_core.testing.contract import access, answers, states, structure
+from platform_core.testing.contract import access, answers, commands, states, structure
 from platform_core.testing.contract.subjects import PluginSubject, ResourceSubject
 
 
@@ -112,6 +112,11 @@ def test_models_keep_the_rules_of_the_core(contract_plugin: PluginSubject) -> No
 def test_every_hook_is_documented(contract_plugin: PluginSubject) -> None:
     """A reader of the hooks learns what the plugin does."""
     structure.check_hooks_documented(contract_plugin)
+
+
+def test_every_command_answers_programs_too(contract_plugin: PluginSubject) -> None:
+    """With one JSON document."""
+    commands.check_commands(contract_plugin)
 
 
 @pytest.fixture(scope="session")

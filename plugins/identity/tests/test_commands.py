@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -50,6 +51,53 @@ def test_a_generated_password_is_shown_once() -> None:
     assert User.objects.get(email="me@example.org").check_password(password)
 
 
+def test_a_program_gets_one_document_with_the_generated_password_once() -> None:
+    make_role("identity.view_user", name="reader")
+    result = run(
+        "user-create", "me@example.org", "--generate-password", "--role", "reader", "--json"
+    )
+
+    told = json.loads(result.stdout)
+    user = User.objects.get(email="me@example.org")
+    assert user.check_password(told["password"])
+    assert told == {
+        "ok": True,
+        "id": str(user.pk),
+        "email": "me@example.org",
+        "roles": ["reader"],
+        "password": told["password"],
+    }
+    assert result.output.count(told["password"]) == 1
+
+
+def test_a_given_password_is_in_no_answer() -> None:
+    words = ("user-create", "me@example.org", "--password-stdin", "--json")
+    result = run(*words, text=f"{PASSWORD}\n")
+    assert set(json.loads(result.stdout)) == {"ok", "id", "email", "roles"}
+    result = run(*words, "--generate-password", text=f"{PASSWORD}\n")
+    assert json.loads(result.stdout)["problems"][0]["code"] == "two_passwords"
+    assert PASSWORD not in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "place"),
+    [
+        (("me@example.org", "--role", "nonsense"), "unknown_role", "--role"),
+        (("nonsense",), "invalid", "email"),
+        (("taken@example.org",), "email_taken", "email"),
+    ],
+)
+def test_a_program_is_told_what_was_refused(words: tuple[str, ...], code: str, place: str) -> None:
+    make_owner("taken@example.org")
+    result = run("user-create", *words, "--generate-password", "--json")
+
+    assert result.exit_code == 1
+    (problem,) = json.loads(result.stdout)["problems"]
+    assert (problem["plugin"], problem["code"], problem["place"]) == ("identity", code, place)
+    assert problem["message"]
+    assert problem["way_out"]
+
+
 def test_an_owner_is_created() -> None:
     owner_role()
     run("user-create", "me@example.org", "--generate-password", "--owner")
@@ -95,6 +143,13 @@ def test_the_key_is_rotated(data_dir: Path) -> None:
     assert result.exit_code == 0
     assert keys.key_ring().kid in result.output
     assert before in keys.key_ring().verifying
+
+
+def test_a_program_is_told_the_keys_and_the_sessions(data_dir: Path) -> None:
+    told = json.loads(run("rotate-key", "--json").stdout)
+    ring = keys.key_ring()
+    assert told == {"ok": True, "signing": ring.kid, "verifying": sorted(ring.verifying)}
+    assert json.loads(run("purge-sessions", "--json").stdout) == {"ok": True, "deleted": 0}
 
 
 def test_a_key_that_cannot_be_rotated_is_said(data_dir: Path) -> None:

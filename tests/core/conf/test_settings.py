@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, field_validator
 
+from platform_core.conf.database import database_settings
 from platform_core.conf.deployment import find_deployment
 from platform_core.conf.secrets import create_private_file, kept_secret, required_secret
 from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
@@ -128,3 +129,11 @@ def test_a_private_file_is_never_overwritten(tmp_path: Path) -> None:
 
     assert file.read_text() == "one"
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_database_that_does_not_run_yet_may_lie_below_any_path(tmp_path: Path) -> None:
+    data_dir = tmp_path / "un projet é % 100"
+
+    found = database_settings(data_dir, {}, pool_size=None)
+
+    assert found["HOST"] == f"{data_dir}/postgres"
