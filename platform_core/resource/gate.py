@@ -31,9 +31,14 @@ def refuse(actor: Actor, decision: Decision | None = None) -> None:
     raise PermissionDenied(None if decision is None else decision.reason or None)
 
 
+def flag_is_on(request: Any, flag: str | None) -> bool:
+    """Tell whether the feature ``flag`` is on for the request; what has none is always on."""
+    return flag is None or bool(flag_is_active(request, flag))
+
+
 def require_flag(request: Any, flag: str | None) -> None:
     """Raise ``Http404`` while the feature ``flag`` is off for the request."""
-    if flag is not None and not flag_is_active(request, flag):
+    if not flag_is_on(request, flag):
         raise Http404
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import override
 from platform_core.access import Policy, PolicyError
 from platform_core.contributions import PUBLIC
 from platform_core.resource.base import PERMISSION_ACTIONS
+from platform_core.resource.bulk import BULK_PREFIX, bulk_routes
 from platform_core.resource.descriptions import mark_described
 from platform_core.resource.filters import LIST_PARAMETERS, ORDERING, SEARCH, build_filters
 from platform_core.resource.gate import guard
@@ -92,7 +93,8 @@ def _check_policy(resource: type[Resource], label: str) -> None:
 def _check_ordering(resource: type[Resource], label: str) -> None:
     if not resource.ordering:
         raise TypeError(f"{label} declares no ordering, which its pages need")
-    for name in (resource.ordering.removeprefix("-"), *resource.ordering_fields):
+    own = (one.removeprefix("-") for one in resource.ordering.split(","))
+    for name in (*own, *resource.ordering_fields):
         try:
             field: Any = resource.model._meta.get_field(name)
         except FieldDoesNotExist:
@@ -101,10 +103,6 @@ def _check_ordering(resource: type[Resource], label: str) -> None:
             ) from None
         if not getattr(field, "concrete", False) or field.is_relation:
             raise TypeError(f"{label} is ordered by {name!r}, which is not a column of its own")
-        if field.null:
-            raise TypeError(
-                f"{label} is ordered by {name!r}, which may be null: rows would be lost"
-            )
         if not isinstance(field, _ORDERED_KINDS):
             raise TypeError(
                 f"{label} is ordered by {name!r}, whose type has no exact order in JSON"
@@ -136,6 +134,10 @@ def resource_urls(slug: str, resource: type[Resource]) -> list[URLPattern]:
     found.extend(
         (f"{detail}{one.path}/", f"{name}-{one.path}", {"post": one.verb})
         for one in operations_of(resource).values()
+    )
+    found.extend(
+        (f"{name}/bulk/{verb}/", f"{name}-bulk-{verb}", {"post": BULK_PREFIX + action})
+        for verb, action in bulk_routes(resource.actions, operations_of(resource))
     )
     return [
         path(route, resource.as_route(actions, slug), name=route_name)

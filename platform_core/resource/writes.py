@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from platform_core.errors import Conflict
+from platform_core.resource.conditional import require_match
+from platform_core.resource.declared import has_version
 from platform_core.resource.gate import refuse
 
 if TYPE_CHECKING:
@@ -33,7 +35,13 @@ class Writes:
     get_serializer: Callable[..., Any]
     get_serializer_context: Callable[[], dict[str, Any]]
     respond: Callable[..., HttpResponse]
+    answer_row: Callable[..., HttpResponse]
     row_in_scope: Callable[..., Mapping[str, Any] | None]
+    requires_match: ClassVar[bool]
+    body: Any
+    """What the client sent for the row at hand."""
+    if_match: str | None
+    """The states of the row that the client accepts to change, as in ``If-Match``."""
 
     # Hooks for plugins
 
@@ -62,12 +70,13 @@ class Writes:
 
     def create(self) -> HttpResponse:
         """Create one row; 201 with its place in ``Location``."""
-        serializer = self.get_serializer(data=self.request.data)
+        serializer = self.get_serializer(data=self.body)
         serializer.is_valid(raise_exception=True)
         self.require("add", self.unsaved_object(serializer))
         created = self.create_object(serializer)
-        response = self.respond(self.verified("add", created.pk), 201)
-        response["Location"] = f"{self.request.path}{created.pk}/"
+        response = self.answer_row(self.verified("add", created.pk), status=201)
+        place = self.request.path.partition("bulk/")[0]
+        response["Location"] = f"{place}{created.pk}/"
         return response
 
     def update(self) -> HttpResponse:
@@ -80,10 +89,10 @@ class Writes:
 
     def _change(self, *, partial: bool) -> HttpResponse:
         obj = self.locked(self.visible(), "change")
-        serializer = self.get_serializer(obj, data=self.request.data, partial=partial)
+        serializer = self.get_serializer(obj, data=self.body, partial=partial)
         serializer.is_valid(raise_exception=True)
         changed = self.update_object(serializer)
-        return self.respond(self.verified("change", changed.pk))
+        return self.answer_row(self.verified("change", changed.pk))
 
     def destroy(self) -> HttpResponse:
         """Delete one row softly; 409 while others refer to it."""
@@ -95,7 +104,7 @@ class Writes:
         deleted = self.model.all_objects.filter(deleted_at__isnull=False)
         obj = self.locked(self.policy.scope(self.actor, deleted), "restore")
         obj.restore()
-        return self.respond(self.verified("restore", obj.pk))
+        return self.answer_row(self.verified("restore", obj.pk))
 
     def perform(self, operation: Operation) -> HttpResponse:
         """Run ``operation`` on one row; afterwards the row has to be one that the actor may view."""
@@ -105,10 +114,10 @@ class Writes:
             raise Conflict(operation.reason, code="not_possible")
         result = getattr(self, operation.method)(obj, data)
         shown = self.verified("view", obj.pk)
-        return self.respond(shown if result is None else result)
+        return self.answer_row(shown) if result is None else self.respond(result)
 
     def _operation_input(self, operation: Operation) -> Mapping[str, Any]:
-        body = self.request.data
+        body = self.body
         if operation.serializer_class is not None:
             serializer = operation.serializer_class(
                 data=body, context=self.get_serializer_context()
@@ -124,12 +133,15 @@ class Writes:
     def locked(self, queryset: QuerySet[Any], action: str) -> Any:
         """Return the route's row of ``queryset``, locked until the end of the transaction, if ``action`` is allowed.
 
-        Raises ``Http404`` for a row that is not there, and the refusal for one that is.
+        Raises ``Http404`` for a row that is not there, the refusal for one that is, and ``PreconditionFailed`` when
+        ``If-Match`` names other states of it.
         """
         obj = queryset.select_for_update(of=("self",)).filter(pk=self.kwargs["id"]).first()
         if obj is None:
             raise Http404
         self.require(action, obj)
+        if has_version(self.model):
+            require_match(self.if_match, obj, required=self.requires_match)
         return obj
 
     def require(self, action: str, obj: Any) -> None:
