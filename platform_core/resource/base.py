@@ -37,11 +37,13 @@ PERMISSION_ACTIONS: Mapping[str, str] = {
     "partial_update": "change",
     "destroy": "delete",
     "restore": "restore",
+    "diff": "view",
+    "revert": "change",
 }
 """Which action of the policy decides each action of a resource; an operation is decided by its own verb."""
 
 COLLECTION_ACTIONS = frozenset({"list", "create"})
-_SAFE = frozenset({"list", "retrieve", "history"})
+_SAFE = frozenset({"list", "retrieve", "history", "diff"})
 _DRY_RUN_ONLY = frozenset({DRY_RUN})
 
 
@@ -179,7 +181,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     @property
     def operation(self) -> Operation | None:
         """Return the operation that runs, or ``None`` for a standard action."""
-        if self.action in STANDARD_ACTIONS:
+        if self.action in PERMISSION_ACTIONS:
             return None
         return declared.operations_of(type(self))[str(self.action)]
 

@@ -10,6 +10,7 @@ from platform_core.resource.bulk import MOST_ITEMS
 from platform_core.resource.dry_run import DRY_RUN
 from platform_core.resource.expansion import references_of
 from platform_core.resource.shape import COUNT, EXPAND, FIELDS, INCLUDE
+from platform_core.resource.versions import FROM, TO
 
 if TYPE_CHECKING:
     from platform_core.resource.base import Resource
@@ -39,6 +40,30 @@ _KEY = _header(
     pattern=r"^[\x21-\x7e]{1,255}$",
 )
 _PREFER = _header("Prefer", "handling=strict: all items or none.")
+
+
+_VERSION: Schema = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+VERSION_IN_PATH: Schema = {"in": "path", "name": "version", "required": True, "schema": _VERSION}
+DIFF_QUERY = [
+    {**query_parameter(name, _VERSION, "The number of a version."), "required": True}
+    for name in (FROM, TO)
+]
+DIFFERENCES: Schema = {
+    "type": "object",
+    "properties": {
+        FROM: _VERSION,
+        TO: _VERSION,
+        "changes": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "before": {}, "after": {}},
+                "required": ["field", "before", "after"],
+            },
+        },
+    },
+    "required": [FROM, TO, "changes"],
+}
 
 
 def ordering_pattern(resource: Resource) -> str:

@@ -13,8 +13,11 @@ from drf_spectacular.plumbing import ResolvedComponent
 from platform_core.resource.base import Resource
 from platform_core.resource.bulk import BULK_PREFIX
 from platform_core.resource.conventions import (
+    DIFF_QUERY,
+    DIFFERENCES,
     ETAG,
     IF_NONE_MATCH,
+    VERSION_IN_PATH,
     bulk_request,
     bulk_response,
     ordering_pattern,
@@ -25,12 +28,18 @@ from platform_core.resource.conventions import (
 )
 from platform_core.resource.descriptions import described_routes, merge_descriptions
 from platform_core.resource.filters import build_filters
-from platform_core.resource.operations import STANDARD_ACTIONS, Operation, operations_of
+from platform_core.resource.operations import (
+    DERIVED_ACTIONS,
+    STANDARD_ACTIONS,
+    Operation,
+    operations_of,
+)
 from platform_core.resource.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from platform_core.resource.problems import PROBLEM_JSON
 from platform_core.resource.rendering import JSON
 from platform_core.resource.representation import partial_plan_of
 from platform_core.resource.routing import name_of
+from platform_core.resource.writes import ReasonSerializer
 
 Schema = dict[str, Any]
 
@@ -53,6 +62,8 @@ _REFUSALS = {
     "list": (422,),
     "retrieve": (404, 422),
     "history": (404, 422),
+    "diff": (404, 422),
+    "revert": (400, 404, 409, 412, 415, 422),
     "create": (400, 409, 415, 422),
     "update": (400, 404, 409, 412, 415, 422),
     "partial_update": (400, 404, 409, 412, 415, 422),
@@ -61,7 +72,7 @@ _REFUSALS = {
 }
 _OPERATION_REFUSALS = (400, 404, 409, 412, 415, 422)
 _BULK_REFUSALS = (400, 409, 415, 422)
-_READS = ("list", "retrieve", "history")
+_READS = ("list", "retrieve", "history", "diff")
 
 PROBLEM_SCHEMA: Schema = {
     "type": "object",
@@ -175,6 +186,10 @@ class PlatformSchema(AutoSchema):
         if "{id}" in self.path:
             schema = {"type": "string", "format": "uuid"}
             parameters.append({"in": "path", "name": "id", "required": True, "schema": schema})
+        if "{version}" in self.path:
+            parameters.append(VERSION_IN_PATH)
+        if self._action == "diff":
+            parameters += DIFF_QUERY
         if self._action in ("list", "history"):
             parameters += _page_parameters()
         if self._action == "list":
@@ -243,6 +258,8 @@ class PlatformSchema(AutoSchema):
             return resource.serializer_class()
         if self._action == "partial_update":
             return resource.serializer_class(partial=True)
+        if self._action == "revert":
+            return ReasonSerializer()
         operation = self._operation
         if operation is None or operation.serializer_class is None:
             return None
@@ -281,7 +298,9 @@ class PlatformSchema(AutoSchema):
         if self._action == "retrieve":
             found = _json("The object", shaped(shown)) | {"headers": ETAG}
             return {"200": found, "304": {"description": "Unchanged", "headers": ETAG}}
-        if self._action in STANDARD_ACTIONS:
+        if self._action == "diff":
+            return {"200": _json("What differs", DIFFERENCES)}
+        if self._action in STANDARD_ACTIONS | DERIVED_ACTIONS:
             return {"200": _json("The object", shown) | {"headers": ETAG}}
         return {"200": _json("The object as it now is, or the operation's result", {})}
 

@@ -20,6 +20,12 @@ from platform_core.resource.reading import fetch, fetch_statement
 from platform_core.resource.rendering import JSON, dumps
 from platform_core.resource.shape import INCLUDE, SHAPE_PARAMETERS, WHOLE, Shape, wants_count
 from platform_core.resource.statements import prepared_statement
+from platform_core.resource.versions import (
+    DIFF_PARAMETERS,
+    differences,
+    snapshot_at,
+    versions_asked,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +132,20 @@ class Reads:
         rows = history_rows(self.get_serializer(), self.kwargs["id"], keyset, place, limit + 1)
         ends = [(row["id"],) for row in rows]
         return self.envelope(*cut(rows, ends, keyset, place, limit))
+
+    def diff(self) -> HttpResponse:
+        """Answer the fields in which two versions of one row that the actor may view differ."""
+        query = self.request.GET
+        filters.check_parameters(query, DIFF_PARAMETERS, {})
+        earlier, later = versions_asked(query)
+        if not self.visible().filter(pk=self.kwargs["id"]).exists():
+            raise Http404
+        before, after = (
+            snapshot_at(self.model, self.get_serializer(), self.kwargs["id"], version)
+            for version in (earlier, later)
+        )
+        changes = differences(before, after)
+        return self.respond({"from": earlier, "to": later, "changes": changes})
 
     # Pages
 

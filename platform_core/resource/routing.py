@@ -131,6 +131,11 @@ def resource_urls(slug: str, resource: type[Resource]) -> list[URLPattern]:
         (f"{detail}restore/", f"{name}-restore", _exposed({"post": "restore"}, exposed)),
         (f"{detail}history/", f"{name}-history", _exposed({"get": "history"}, exposed)),
     ]
+    if "history" in exposed:
+        found.append((f"{detail}history/diff/", f"{name}-diff", {"get": "diff"}))
+    if {"history", "partial_update"} <= exposed:
+        back = f"{detail}history/<int:version>/restore/"
+        found.append((back, f"{name}-revert", {"post": "revert"}))
     found.extend(
         (f"{detail}{one.path}/", f"{name}-{one.path}", {"post": one.verb})
         for one in operations_of(resource).values()

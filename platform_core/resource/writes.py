@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
+from platform_core.access import acting_as
 from platform_core.errors import Conflict
 from platform_core.resource.conditional import require_match
 from platform_core.resource.declared import has_version
 from platform_core.resource.gate import refuse
+from platform_core.resource.versions import snapshot_at, way_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +24,15 @@ if TYPE_CHECKING:
     from platform_core.access import Actor
     from platform_core.resource.operations import Operation
     from platform_core.resource.serializers import ModelSerializer
+
+
+REVERTED_TO = "reverted to version"
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    """Why something is done, as history keeps it."""
+
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
 
 
 class Writes:
@@ -88,7 +100,9 @@ class Writes:
         return self._change(partial=True)
 
     def _change(self, *, partial: bool) -> HttpResponse:
-        obj = self.locked(self.visible(), "change")
+        return self._saved(self.locked(self.visible(), "change"), partial=partial)
+
+    def _saved(self, obj: Any, *, partial: bool) -> HttpResponse:
         serializer = self.get_serializer(obj, data=self.body, partial=partial)
         serializer.is_valid(raise_exception=True)
         changed = self.update_object(serializer)
@@ -105,6 +119,18 @@ class Writes:
         obj = self.locked(self.policy.scope(self.actor, deleted), "restore")
         obj.restore()
         return self.answer_row(self.verified("restore", obj.pk))
+
+    def revert(self) -> HttpResponse:
+        """Bring one row back to an earlier version: a change like any other, with a reason in its history."""
+        given = ReasonSerializer(data=self.body)
+        given.is_valid(raise_exception=True)
+        version = self.kwargs["version"]
+        obj = self.locked(self.visible(), "change")
+        snapshot = snapshot_at(self.model, self.get_serializer(), obj.pk, version)
+        reason = given.validated_data.get("reason") or f"{REVERTED_TO} {version}"
+        self.body = way_back(self.get_serializer(obj), snapshot)
+        with acting_as(self.actor, reason=reason):
+            return self._saved(obj, partial=True)
 
     def perform(self, operation: Operation) -> HttpResponse:
         """Run ``operation`` on one row; afterwards the row has to be one that the actor may view."""
