@@ -17,8 +17,15 @@ from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_
 from platform_core.resource.gate import refuse, require_flag
 from platform_core.resource.idempotency import claim
 from platform_core.resource.operations import STANDARD_ACTIONS, Operation
+from platform_core.resource.rate_limits import (
+    RateLimit,
+    Standing,
+    limit_of_action,
+    recognise,
+    tell,
+)
 from platform_core.resource.reads import Reads
-from platform_core.resource.requests import actor_of, request_id_of
+from platform_core.resource.requests import request_id_of
 from platform_core.resource.writes import Writes
 
 if TYPE_CHECKING:
@@ -53,7 +60,8 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     ``policy`` names the permission of each action. ``ordering`` names columns of the model, separated by commas, each
     with ``-`` for descending; ``ordering_fields`` are those that a client may choose too. ``filterset_fields`` maps
     paths to lookups, ``search_fields`` are text fields. ``actions`` may expose fewer than all. ``requires_match`` lets
-    nobody change a row without saying by ``If-Match`` which state they have seen. While ``flag`` is off, the answer
+    nobody change a row without saying by ``If-Match`` which state they have seen. ``limits`` says for actions how often
+    one may call them (``{"create": "20/hour"}``), beside the deployment's general limits. While ``flag`` is off, the answer
     is 404.
     """
 
@@ -69,6 +77,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     ordering_fields: ClassVar[Sequence[str]] = ()
     flag: ClassVar[str | None] = None
     requires_match: ClassVar[bool] = False
+    limits: ClassVar[Mapping[str, str]] = {}
 
     permission_classes = ()
     throttle_classes = ()
@@ -105,6 +114,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
         self.headers = {}
         self.format_kwarg = None
         self.request = drf = self.initialize_request(request, *args, **kwargs)
+        standings: Sequence[Standing] = ()
         try:
             method = (request.method or "").lower()
             self.action = self.action_map.get("get" if method == "head" else method)
@@ -114,16 +124,25 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
             self.action = self.action.removeprefix(BULK_PREFIX)
             self.if_match = request.headers.get("If-Match")
             drf.accepted_renderer, drf.accepted_media_type = self.perform_content_negotiation(drf)
-            self.actor = actor_of(drf)
+            self.actor, standings = recognise(drf, self.own_limit())
             with acting_as(self.actor, request_id=request_id_of(request)):
                 self.admit()
                 response = self.answer()
         except Exception as error:  # the one place that turns any error into a problem
             response = self.handle_exception(error)
+            standings = getattr(error, "standings", standings)
             if isinstance(error, MethodNotAllowed):
                 response["Allow"] = ", ".join(sorted(one.upper() for one in self.action_map))
+        tell(response, standings)
         response.headers["Vary"] = "Accept, Authorization, Cookie"
         return response
+
+    def own_limit(self) -> RateLimit | None:
+        """Return the limit that the resource sets for the action that runs, if it sets one."""
+        text = self.limits.get(str(self.action))
+        if text is None:
+            return None
+        return limit_of_action(f"{self.slug}.{type(self).__name__}.{self.action}", text)
 
     def admit(self) -> None:
         """Refuse what is off, and whom no row could be open to.

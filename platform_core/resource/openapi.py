@@ -54,10 +54,11 @@ STATUS_TITLES = {
     415: "The body is not JSON",
     422: "The input is not acceptable",
     428: "Changes need If-Match here",
+    429: "The caller has used up a limit",
     500: "Something went wrong here",
     503: "The database cannot answer now",
 }
-_COMMON = (401, 403, 406, 500, 503)
+_COMMON = (401, 403, 406, 429, 500, 503)
 _REFUSALS = {
     "list": (422,),
     "retrieve": (404, 422),

@@ -20,6 +20,7 @@ from platform_core.resource.descriptions import mark_described
 from platform_core.resource.filters import LIST_PARAMETERS, ORDERING, SEARCH, build_filters
 from platform_core.resource.gate import guard
 from platform_core.resource.operations import STANDARD_ACTIONS, operations_of
+from platform_core.resource.rate_limits import RateLimit
 
 if TYPE_CHECKING:
     from platform_core.contributions import Route
@@ -66,6 +67,7 @@ def check_resource(resource: type[Resource]) -> None:
     if unknown:
         raise TypeError(f"{label}.actions names {', '.join(sorted(unknown))}, which do not exist")
     _check_policy(resource, label)
+    _check_limits(resource, label)
     _check_ordering(resource, label)
     _check_search(resource, label)
     try:
@@ -88,6 +90,17 @@ def _check_policy(resource: type[Resource], label: str) -> None:
             raise TypeError(
                 f"{label} exposes {action!r} without an access rule: {error}"
             ) from error
+
+
+def _check_limits(resource: type[Resource], label: str) -> None:
+    known = {*resource.actions, *operations_of(resource)}
+    for action, text in resource.limits.items():
+        if action not in known:
+            raise TypeError(f"{label}.limits names {action}, which it does not expose")
+        try:
+            RateLimit.parse(action, text)
+        except ValueError:
+            raise TypeError(f"{label}.limits: {text!r} is no rate like '20/hour'") from None
 
 
 def _check_ordering(resource: type[Resource], label: str) -> None:

@@ -180,15 +180,16 @@ def test_of_many_writers_who_saw_the_same_state_one_wins(client_of: Any) -> None
     assert Shelf.objects.get(pk=shelf.pk).version == 2
 
 
-def at_once(times: int, call: Callable[[], Any]) -> list[Any]:
-    """Run ``call`` in threads that start together, each with a connection of its own."""
+def at_once(times: int, call: Callable[[], Any], *, repeat: int = 1) -> list[Any]:
+    """Run ``call`` in threads that start together, each with a connection of its own and ``repeat`` times."""
     start = threading.Barrier(times)
     answers: list[Any] = []
 
     def run() -> None:
         try:
-            start.wait(timeout=30)
-            answers.append(call())
+            start.wait(timeout=60)
+            for _ in range(repeat):
+                answers.append(call())
         finally:
             connection.close()
 
@@ -197,5 +198,5 @@ def at_once(times: int, call: Callable[[], Any]) -> list[Any]:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(answers) == times
+    assert len(answers) == times * repeat
     return answers
