@@ -43,6 +43,7 @@ MIDDLEWARE = (
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 )
 
+REDIS_TIMEOUT_S = 1
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 CONTENT_SECURITY_POLICY = {
@@ -60,7 +61,9 @@ def rest_framework(authentication: Sequence[str]) -> dict[str, Any]:
     return rest_framework_settings(authentication)
 
 
-def base_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
+def base_settings(
+    deployment: Deployment, *, profile: str, redis_url: str | None = None
+) -> dict[str, Any]:
     """Return the settings that depend on no plugin; lengths of time are in seconds."""
     core = deployment.core
     production = profile == "prod"
@@ -91,7 +94,7 @@ def base_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
         "TIME_ZONE": core.time_zone,
         "USE_TZ": True,
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
-        "SESSION_ENGINE": "django.contrib.sessions.backends.db",
+        "SESSION_ENGINE": f"django.contrib.sessions.backends.{'cached_db' if redis_url else 'db'}",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SECURE": secure,
         "CSRF_COOKIE_SECURE": secure,
@@ -109,18 +112,48 @@ def base_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
         "LOGGING": logging_settings(deployment, profile=profile),
         "SPECTACULAR_SETTINGS": spectacular_settings("Platform Core", __version__),
         "CACHES": {
-            "default": {
-                "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-                "LOCATION": "platform_core_cache",
-            },
+            "default": _cache(redis_url),
             "flags": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
         },
+        "DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS": True,
+        "PLATFORM_REDIS_URL": redis_url,
+        "PLATFORM_RATE_LIMITS": _rate_limits(deployment, profile=profile),
+        "PLATFORM_TRUSTED_PROXIES": [str(one) for one in core.trusted_proxies],
         "WAFFLE_CACHE_NAME": "flags",
         "SIMPLE_HISTORY_ENABLED": True,
         "PLATFORM_DATA_DIR": deployment.data_dir,
         "TEST_RUNNER": "django.test.runner.DiscoverRunner",
         **_mail(deployment),
     }
+
+
+def _cache(redis_url: str | None) -> dict[str, Any]:
+    """Return the cache: Redis with a pool that waits, whose absence costs time and no answer; else the database."""
+    if redis_url is None:
+        return {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "platform_core_cache",
+        }
+    return {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": redis_url,
+        "KEY_PREFIX": "platform",
+        "OPTIONS": {
+            "IGNORE_EXCEPTIONS": True,
+            "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT_S,
+            "SOCKET_TIMEOUT": REDIS_TIMEOUT_S,
+            "CONNECTION_POOL_CLASS": "redis.BlockingConnectionPool",
+            "CONNECTION_POOL_KWARGS": {"max_connections": 50, "timeout": REDIS_TIMEOUT_S},
+        },
+    }
+
+
+def _rate_limits(deployment: Deployment, *, profile: str) -> dict[str, str]:
+    """Return how often one may call; tests call as often as they like unless they are about this."""
+    if profile == "test":
+        return {"signed_in": "off", "anonymous": "off"}
+    core = deployment.core
+    return {"signed_in": core.rate_limit_signed_in, "anonymous": core.rate_limit_anonymous}
 
 
 def _mail(deployment: Deployment) -> dict[str, Any]:

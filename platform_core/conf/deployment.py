@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+import limits
+from pydantic import Field, IPvAnyNetwork, field_validator
 
 from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
 from platform_core.registry.problems import PluginErrors, PluginProblem
@@ -32,6 +33,12 @@ class CoreSettings(PluginSettings):
     """Host names that the deployment answers to; loopback names are always allowed outside production."""
     trusted_origins: list[str] = Field(default_factory=list)
     """Origins, with scheme, whose pages may send unsafe requests with a session cookie."""
+    trusted_proxies: list[IPvAnyNetwork] = Field(default_factory=list)
+    """Networks of the proxies whose ``X-Forwarded-For`` is believed; none by default."""
+    rate_limit_signed_in: str = "1000/hour"
+    """Calls that one signed-in caller may make, such as ``1000/hour``; ``off`` sets no limit."""
+    rate_limit_anonymous: str = "100/hour"
+    """Calls that may come from one address without signing in."""
     secure_cookies: bool = True
     """Whether cookies travel over HTTPS only; development on loopback turns it off."""
     time_zone: str = "Europe/Paris"
@@ -55,6 +62,16 @@ class CoreSettings(PluginSettings):
     """The deployment's folder, for ``platformctl`` calls from elsewhere."""
     profile: str | None = None
     """``dev``, ``test`` or ``prod`` for settings modules that leave the choice to the environment."""
+
+    @field_validator("rate_limit_signed_in", "rate_limit_anonymous")
+    @classmethod
+    def _is_a_rate(cls, text: str) -> str:
+        if text != "off":
+            try:
+                limits.parse(text)
+            except ValueError:
+                raise ValueError("write it like 1000/hour, or off") from None
+        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,12 @@ from platform_core.conf import base
 from platform_core.conf.database import database_settings
 from platform_core.conf.deployment import Deployment, find_deployment
 from platform_core.conf.secrets import kept_secret, required_secret
-from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
+from platform_core.conf.settings import (
+    PluginSettings,
+    SettingsFailure,
+    load_settings,
+    read_variable,
+)
 from platform_core.plugin import Middleware
 from platform_core.registry.discovery import Candidates, discover
 from platform_core.registry.problems import PluginErrors, PluginProblem
@@ -66,7 +71,8 @@ def build_settings(
     plugin_settings = _plugin_settings(deployment, resolution, environ, problems)
     values: dict[str, Any] = {}
     try:
-        values |= base.base_settings(deployment, profile=profile)
+        redis_url = read_variable("REDIS_URL", environ) or None
+        values |= base.base_settings(deployment, profile=profile, redis_url=redis_url)
         values["SECRET_KEY"] = _secret_key(deployment, profile, environ)
         values["DATABASES"] = {
             "default": database_settings(

@@ -3,6 +3,7 @@
 from platform_core.models import links as _links  # noqa: F401 - it listens from now on
 from platform_core.models.base import BaseModel
 from platform_core.models.constraints import UniqueAmongLive
+from platform_core.models.idempotency import IdempotencyRecord
 from platform_core.models.identifiers import uuid7
 from platform_core.models.ledger import PluginRecord
 from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuerySet
@@ -12,6 +13,7 @@ __all__ = [
     "AllObjects",
     "BaseModel",
     "DeletionBlocked",
+    "IdempotencyRecord",
     "LiveObjects",
     "PlatformQuerySet",
     "PluginRecord",

@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 from platform_core.access.actors import ANONYMOUS, Actor, acting_as
 from platform_core.observability.logging import REQUEST_LOGGER
 from platform_core.observability.security import security_refusal
+from platform_core.resource.requests import client_address
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
@@ -71,7 +72,7 @@ def _record_refusal(request: HttpRequest, response: HttpResponseBase) -> None:
             code=code,
             method=request.method,
             path=request.path,
-            ip=request.META.get("REMOTE_ADDR"),
+            ip=client_address(request),
         )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         not_found,
         server_error,
     )
-    from platform_core.resource.requests import actor_of, request_id_of
+    from platform_core.resource.requests import actor_of, client_address, request_id_of
     from platform_core.resource.routing import build_plugin_urls, check_resource
     from platform_core.resource.serializers import ModelSerializer, ScopedRelatedField
 
@@ -37,6 +37,7 @@ _HOMES = {
     "request_id_of": "requests",
     "build_plugin_urls": "routing",
     "check_resource": "routing",
+    "client_address": "requests",
     "ModelSerializer": "serializers",
     "ScopedRelatedField": "serializers",
 }
@@ -49,6 +50,7 @@ __all__ = [
     "bad_request",
     "build_plugin_urls",
     "check_resource",
+    "client_address",
     "exception_handler",
     "forbidden",
     "guard",

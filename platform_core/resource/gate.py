@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.http import Http404
@@ -14,7 +14,8 @@ from waffle import flag_is_active
 
 from platform_core.access import Actor, acting_as, decide
 from platform_core.contributions import PUBLIC, SIGNED_IN
-from platform_core.resource.requests import actor_of, request_id_of
+from platform_core.resource.rate_limits import Standing, recognise, tell
+from platform_core.resource.requests import request_id_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -31,9 +32,14 @@ def refuse(actor: Actor, decision: Decision | None = None) -> None:
     raise PermissionDenied(None if decision is None else decision.reason or None)
 
 
+def flag_is_on(request: Any, flag: str | None) -> bool:
+    """Tell whether the feature ``flag`` is on for the request; what has none is always on."""
+    return flag is None or bool(flag_is_active(request, flag))
+
+
 def require_flag(request: Any, flag: str | None) -> None:
     """Raise ``Http404`` while the feature ``flag`` is off for the request."""
-    if flag is not None and not flag_is_active(request, flag):
+    if not flag_is_on(request, flag):
         raise Http404
 
 
@@ -71,10 +77,11 @@ class _Guarded(APIView):
     access: str
     flag: str | None
     slug: str
+    standings: Sequence[Standing]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate and decide; content negotiation is the view's own matter."""
-        self.actor = actor_of(request)
+        self.actor, self.standings = recognise(request)
         require_flag(request, self.flag)
         if self.access == PUBLIC:
             return
@@ -91,12 +98,16 @@ class _Guarded(APIView):
         self.args, self.kwargs = args, kwargs
         self.headers = {}
         self.request = self.initialize_request(request, *args, **kwargs)
+        self.standings = ()
         try:
             self.initial(self.request, *args, **kwargs)
             plain: Any = request
             plain.actor = self.actor
             plain.access_decided = True
             with acting_as(self.actor, request_id=request_id_of(request)):
-                return type(self).view(request, *args, **kwargs)
+                response = type(self).view(request, *args, **kwargs)
         except Exception as error:  # the one place that turns any error into a problem
-            return self.handle_exception(error)
+            response = self.handle_exception(error)
+            self.standings = getattr(error, "standings", self.standings)
+        tell(response, self.standings)
+        return response

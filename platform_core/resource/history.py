@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F, Window
-from django.db.models.functions import Lag
+from django.db.models import OuterRef, Subquery
 
+from platform_core.resource.pagination import Keyset, Place
 from platform_core.resource.representation import partial_plan_of
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from platform_core.resource.pagination import Keyset
+    from django.db.models import Model
+
     from platform_core.resource.serializers import ModelSerializer
 
-HISTORY_KEYS = ("history_id",)
 _ENTRY = (
     "history_id",
     "history_date",
@@ -31,21 +31,30 @@ _ENTRY = (
 )
 
 
+def history_keyset(model: type[Model]) -> Keyset:
+    """Return the order of the history of ``model``, newest first."""
+    return Keyset.of(model.history.model, "-history_id")  # type: ignore[attr-defined]
+
+
 def history_rows(
-    serializer: ModelSerializer, pk: UUID, keyset: Keyset, cursor: str | None, limit: int
+    serializer: ModelSerializer, pk: UUID, keyset: Keyset, place: Place | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Return up to ``limit`` entries about the row ``pk``, newest first.
+    """Return up to ``limit`` entries about the row ``pk``, newest first; going back they come the other way round.
 
     Each has ``snapshot``: the columns that the serializer shows, as they were. What history does not keep, and what
     the serializer computes, is not in it.
     """
     rows = keyset.model._default_manager.filter(id=pk)
-    if cursor is not None:
-        rows = keyset.after(rows, cursor)
-    rows = rows.annotate(was_type=_before("history_type"), was_deleted_at=_before("deleted_at"))
+    if place is not None:
+        rows = keyset.beyond(rows, place)
+    rows = rows.annotate(
+        was_type=_before(keyset.model, "history_type"),
+        was_deleted_at=_before(keyset.model, "deleted_at"),
+    )
+    order = keyset.order_by(backward=bool(place and place.backward))
     kept = [field.attname for field in keyset.model._meta.concrete_fields]
     plan = partial_plan_of(serializer, kept)
-    loaded = rows.order_by(*keyset.order_by).values_list(*_ENTRY, *plan.attributes)[:limit]
+    loaded = rows.order_by(*order).values_list(*_ENTRY, *plan.attributes)[:limit]
     entries = list(loaded)
     snapshots = plan.rows(entry[len(_ENTRY) :] for entry in entries)
     return [
@@ -54,9 +63,12 @@ def history_rows(
     ]
 
 
-def _before(column: str) -> Window:
-    """Return ``column`` of the entry before: a page ends behind older rows, so the entry is always there."""
-    return Window(Lag(column), order_by=F("history_id").asc())
+def _before(model: type[Model], column: str) -> Subquery:
+    """Return ``column`` of the entry before, which may be on another page."""
+    earlier = model._default_manager.filter(
+        id=OuterRef("id"), history_id__lt=OuterRef("history_id")
+    )
+    return Subquery(earlier.order_by("-history_id").values(column)[:1])
 
 
 def _entry(found: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,35 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
 from platform_core.resource.base import Resource
+from platform_core.resource.bulk import BULK_PREFIX
+from platform_core.resource.conventions import (
+    DIFF_QUERY,
+    DIFFERENCES,
+    ETAG,
+    IF_NONE_MATCH,
+    VERSION_IN_PATH,
+    bulk_request,
+    bulk_response,
+    ordering_pattern,
+    query_parameter,
+    shape_parameters,
+    shaped,
+    write_parameters,
+)
 from platform_core.resource.descriptions import described_routes, merge_descriptions
 from platform_core.resource.filters import build_filters
-from platform_core.resource.operations import STANDARD_ACTIONS, Operation, operations_of
+from platform_core.resource.operations import (
+    DERIVED_ACTIONS,
+    STANDARD_ACTIONS,
+    Operation,
+    operations_of,
+)
 from platform_core.resource.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from platform_core.resource.problems import PROBLEM_JSON
 from platform_core.resource.rendering import JSON
 from platform_core.resource.representation import partial_plan_of
 from platform_core.resource.routing import name_of
+from platform_core.resource.writes import ReasonSerializer
 
 Schema = dict[str, Any]
 
@@ -29,23 +50,30 @@ STATUS_TITLES = {
     404: "There is no such thing for this actor",
     406: "The client takes no JSON",
     409: "The state of the data forbids it",
+    412: "If-Match names another state of the object",
     415: "The body is not JSON",
     422: "The input is not acceptable",
+    428: "Changes need If-Match here",
+    429: "The caller has used up a limit",
     500: "Something went wrong here",
     503: "The database cannot answer now",
 }
-_COMMON = (401, 403, 406, 500, 503)
+_COMMON = (401, 403, 406, 429, 500, 503)
 _REFUSALS = {
     "list": (422,),
     "retrieve": (404, 422),
     "history": (404, 422),
+    "diff": (404, 422),
+    "revert": (400, 404, 409, 412, 415, 422),
     "create": (400, 409, 415, 422),
-    "update": (400, 404, 409, 415, 422),
-    "partial_update": (400, 404, 409, 415, 422),
-    "destroy": (404, 409, 422),
-    "restore": (404, 409, 422),
+    "update": (400, 404, 409, 412, 415, 422),
+    "partial_update": (400, 404, 409, 412, 415, 422),
+    "destroy": (404, 409, 412, 422),
+    "restore": (404, 409, 412, 422),
 }
-_OPERATION_REFUSALS = (400, 404, 409, 415, 422)
+_OPERATION_REFUSALS = (400, 404, 409, 412, 415, 422)
+_BULK_REFUSALS = (400, 409, 415, 422)
+_READS = ("list", "retrieve", "history", "diff")
 
 PROBLEM_SCHEMA: Schema = {
     "type": "object",
@@ -96,7 +124,9 @@ class PlatformSchemaGenerator(SchemaGenerator):
             return super().create_view(callback, method, request)  # type: ignore[no-untyped-call]
         view: Any = callback.cls(**callback.initkwargs)
         view.action_map = callback.actions
-        view.action = callback.actions[method.lower()]
+        action = callback.actions[method.lower()]
+        view.is_bulk = action.startswith(BULK_PREFIX)
+        view.action = action.removeprefix(BULK_PREFIX)
         view.request = view.format_kwarg = None
         view.args, view.kwargs = (), {}
         view.swagger_fake_view = True
@@ -123,7 +153,8 @@ class PlatformSchema(AutoSchema):
         if self._resource is None:
             return super().get_operation_id()
         name = name_of(type(self._resource)).replace("-", "_")
-        return f"{self._resource.slug}_{name}_{self._action}"
+        bulk = "bulk_" if self._resource.is_bulk else ""
+        return f"{self._resource.slug}_{name}_{bulk}{self._action}"
 
     def get_tags(self) -> list[str]:
         """Return the plugin's slug."""
@@ -156,26 +187,41 @@ class PlatformSchema(AutoSchema):
         if "{id}" in self.path:
             schema = {"type": "string", "format": "uuid"}
             parameters.append({"in": "path", "name": "id", "required": True, "schema": schema})
+        if "{version}" in self.path:
+            parameters.append(VERSION_IN_PATH)
+        if self._action == "diff":
+            parameters += DIFF_QUERY
         if self._action in ("list", "history"):
             parameters += _page_parameters()
         if self._action == "list":
             parameters += self._list_parameters(resource)
+        if self._action in ("list", "retrieve"):
+            parameters += shape_parameters(resource)
+        if self._action == "retrieve":
+            parameters.append(IF_NONE_MATCH)
+        if self._action not in _READS:
+            parameters += write_parameters(resource, self.method, of_a_row="{id}" in self.path)
         return parameters
 
     def _list_parameters(self, resource: Resource) -> list[Schema]:
-        own = resource.ordering.removeprefix("-")
-        names = dict.fromkeys((own, *resource.ordering_fields))
-        choices = [sign + name for name in names for sign in ("", "-")]
-        schema: Schema = {"type": "string", "enum": choices, "default": resource.ordering}
-        found = [_query("ordering", schema, "Ascending, or descending with a leading minus.")]
+        schema: Schema = {
+            "type": "string",
+            "pattern": ordering_pattern(resource),
+            "default": resource.ordering,
+        }
+        found = [
+            query_parameter(
+                "ordering", schema, "Fields by commas, descending with a leading minus."
+            )
+        ]
         if resource.search_fields:
             schema = {"type": "string", "maxLength": 200}
-            found.append(_query("search", schema, "Every word has to occur."))
+            found.append(query_parameter("search", schema, "Every word has to occur."))
         for one in build_filters(resource.model, resource.filterset_fields).values():
             items = {"type": "boolean"} if one.lookup == "isnull" else self._filter_items(one)
             schema = {"type": "array", "items": items}
             found.append(
-                _query(one.parameter, schema, "Repeat for alternatives.")
+                query_parameter(one.parameter, schema, "Repeat for alternatives.")
                 | {"style": "form", "explode": True}
             )
         return found
@@ -191,6 +237,8 @@ class PlatformSchema(AutoSchema):
         if resource is None:
             body: Schema | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
             return body
+        if resource.is_bulk:
+            return self._bulk_body(resource)
         serializer = self._input_serializer(resource)
         if serializer is None:
             return None
@@ -198,11 +246,21 @@ class PlatformSchema(AutoSchema):
         schema = component.ref if component.schema else {}
         return {"content": {JSON: {"schema": schema}}, "required": True}
 
+    def _bulk_body(self, resource: Resource) -> Schema:
+        serializer = self._input_serializer(resource)
+        item: Schema = {"type": "object"}
+        if serializer is not None:
+            component = self.resolve_serializer(serializer, "request")
+            item = component.ref if component.schema else item
+        return {"content": {JSON: {"schema": bulk_request(item, self._action)}}, "required": True}
+
     def _input_serializer(self, resource: Resource) -> Any:
         if self._action in ("create", "update"):
             return resource.serializer_class()
         if self._action == "partial_update":
             return resource.serializer_class(partial=True)
+        if self._action == "revert":
+            return ReasonSerializer()
         operation = self._operation
         if operation is None or operation.serializer_class is None:
             return None
@@ -215,24 +273,36 @@ class PlatformSchema(AutoSchema):
             return bodies
         shown = self.resolve_serializer(resource.serializer_class(), "response").ref
         responses = self._success(resource, shown)
-        refusals = _REFUSALS.get(self._action, _OPERATION_REFUSALS)
         content = {PROBLEM_JSON: {"schema": self._problem()}}
-        for status in sorted({*_COMMON, *refusals}):
+        for status in sorted({*_COMMON, *self._refusals(resource)}):
             responses[str(status)] = {"description": STATUS_TITLES[status], "content": content}
         return responses
 
+    def _refusals(self, resource: Resource) -> tuple[int, ...]:
+        if resource.is_bulk:
+            return _BULK_REFUSALS
+        found = _REFUSALS.get(self._action, _OPERATION_REFUSALS)
+        return (*found, 428) if resource.requires_match and 412 in found else found
+
     def _success(self, resource: Resource, shown: Schema) -> Schema:
+        if resource.is_bulk:
+            return {"200": _json("A result for each item", bulk_response(shown, self._problem()))}
         if self._action == "destroy":
             return {"204": {"description": "Deleted"}}
         if self._action == "list":
-            return {"200": _json("One page", _envelope(shown))}
+            return {"200": _json("One page", _envelope(shaped(shown)))}
         if self._action == "history":
             return {"200": _json("One page, newest first", _envelope(_entry(resource, shown)))}
         if self._action == "create":
             where = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
-            return {"201": _json("Created", shown) | {"headers": where}}
-        if self._action in STANDARD_ACTIONS:
-            return {"200": _json("The object", shown)}
+            return {"201": _json("Created", shown) | {"headers": where | ETAG}}
+        if self._action == "retrieve":
+            found = _json("The object", shaped(shown)) | {"headers": ETAG}
+            return {"200": found, "304": {"description": "Unchanged", "headers": ETAG}}
+        if self._action == "diff":
+            return {"200": _json("What differs", DIFFERENCES)}
+        if self._action in STANDARD_ACTIONS | DERIVED_ACTIONS:
+            return {"200": _json("The object", shown) | {"headers": ETAG}}
         return {"200": _json("The object as it now is, or the operation's result", {})}
 
     def _problem(self) -> Schema:
@@ -253,15 +323,11 @@ def _any_of(node: Any) -> Any:
     return [_any_of(inner) for inner in node] if isinstance(node, list) else node
 
 
-def _query(name: str, schema: Schema, description: str) -> Schema:
-    return {"in": "query", "name": name, "schema": schema, "description": description}
-
-
 def _page_parameters() -> list[Schema]:
     limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
     return [
-        _query("limit", limit, "Rows on a page."),
-        _query("cursor", {"type": "string"}, "Where the page starts; taken from `next`."),
+        query_parameter("limit", limit, "Rows on a page."),
+        query_parameter("cursor", {"type": "string"}, "Where the page starts; taken from `next`."),
     ]
 
 
@@ -276,6 +342,8 @@ def _envelope(items: Schema) -> Schema:
             "data": {"type": "array", "items": items},
             "next": {"type": ["string", "null"], "format": "uri"},
             "prev": {"type": ["string", "null"], "format": "uri"},
+            "count": {"type": "integer", "description": "With include=count; 10000 at most."},
+            "count_is_capped": {"type": "boolean", "description": "Whether there are more."},
         },
         "required": ["data", "next", "prev"],
     }

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 STANDARD_ACTIONS = frozenset(
     {"list", "retrieve", "create", "update", "partial_update", "destroy", "restore", "history"}
 )
+DERIVED_ACTIONS = frozenset({"diff", "revert"})
+"""What a resource does as well when it exposes history, and history and changes."""
 _ATTRIBUTE = "_operation"
 _NOT_NOW = _("This is not possible now.")
 
@@ -53,7 +55,11 @@ def operation(
     transaction with the row locked; it returns JSON data, or ``None`` to show the object as it now is.
     Raises ``ValueError`` when ``verb`` is not a lower-case word or is a standard action.
     """
-    if not verb.isidentifier() or verb != verb.lower() or verb in STANDARD_ACTIONS:
+    if (
+        not verb.isidentifier()
+        or verb != verb.lower()
+        or verb in STANDARD_ACTIONS | DERIVED_ACTIONS
+    ):
         raise ValueError(f"{verb!r} cannot name an operation")
 
     def mark(method: Method) -> Method:

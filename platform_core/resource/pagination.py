@@ -1,4 +1,4 @@
-"""Keyset pages: forward over one non-null ordering and the id, without counting and stable under writes."""
+"""Keyset pages: both ways over any declared order with ties and nulls, without counting and stable under writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.expressions import Func, Value
+from django.db.models.expressions import F, Func, OrderBy, Value
 from django.utils.translation import gettext_lazy as _
 
 from platform_core.resource.problems import QueryRefused
@@ -25,17 +25,135 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 200
+_BACKWARD = "<"
 
 
-class _RowCompares(Func):
-    """``(a, b) > (x, y)``: PostgreSQL walks one index for it, where AND and OR would not."""
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of an order; NULL counts as greater than every value, as PostgreSQL has it."""
+
+    name: str
+    descending: bool = False
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page starts: behind the row with ``values``, or before it when ``backward``."""
+
+    values: tuple[Any, ...]
+    backward: bool = False
+
+    @property
+    def shape(self) -> tuple[bool, ...]:
+        """Return all that the text of the SQL depends on: the direction, and which values are NULL."""
+        return (self.backward, *(value is None for value in self.values))
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """A total order of a model's rows: by ``columns``, the last of them unique and never NULL."""
+
+    model: type[Model]
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, model: type[Model], ordering: str) -> Keyset:
+        """Return the order that ``ordering`` (``family_name,-created_at``) says, made total by the primary key."""
+        columns = []
+        for one in ordering.split(","):
+            name = one.removeprefix("-")
+            field: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
+            columns.append(Column(field.name, one.startswith("-"), field.null))
+        key = str(getattr(model._meta.pk, "name", ""))
+        names = [column.name for column in columns]
+        if key in names:
+            columns = columns[: names.index(key) + 1]
+        else:
+            columns.append(Column(key, columns[-1].descending))
+        return cls(model, tuple(columns))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def signature(self) -> str:
+        """Return the order as a cursor names it."""
+        shown = self.columns[:-1] or self.columns
+        return ",".join(f"{'-' if one.descending else ''}{one.name}" for one in shown)
+
+    def order_by(self, *, backward: bool = False) -> tuple[OrderBy, ...]:
+        """Return the arguments for ``order_by()``; PostgreSQL's own place for NULL turns round with the direction."""
+        return tuple(
+            OrderBy(F(column.name), descending=column.descending is not backward)
+            for column in self.columns
+        )
+
+    def beyond(self, queryset: QuerySet[Any], place: Place) -> QuerySet[Any]:
+        """Return the rows on the far side of ``place``."""
+        fields: list[Any] = [self.model._meta.get_field(name) for name in self.fields]
+        known = [
+            Value(value, output_field=field)
+            for value, field in zip(place.values, fields, strict=True)
+        ]
+        return queryset.filter(
+            _Beyond(*map(F, self.fields), *known, columns=self.columns, place=place)
+        )
+
+    def parameters(self, place: Place, connection: BaseDatabaseWrapper) -> list[Any]:
+        """Return the values of ``place`` in the order in which the condition of ``beyond`` sends them."""
+        fields: list[Any] = [self.model._meta.get_field(name) for name in self.fields]
+        sent = [
+            field.get_db_prep_value(value, connection)
+            for value, field in zip(place.values, fields, strict=True)
+        ]
+        return [sent[index] for index in _condition(self.columns, place)[1]]
+
+    def encode(self, values: Sequence[Any], *, backward: bool = False) -> str:
+        """Return the opaque cursor for the row whose order columns hold ``values``."""
+        sign = _BACKWARD if backward else ""
+        payload = dumps([sign + self.signature, *values])
+        return base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
+
+    def decode(self, cursor: str) -> Place:
+        """Return the place that ``cursor`` names.
+
+        Raises ``QueryRefused`` when it was changed, or made for another order.
+        """
+        try:
+            padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+            payload = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        except (ValueError, binascii.Error) as error:
+            raise _bad_cursor() from error
+        if not isinstance(payload, list) or len(payload) != len(self.columns) + 1:
+            raise _bad_cursor()
+        backward = payload[0] == _BACKWARD + self.signature
+        if not backward and payload[0] != self.signature:
+            raise _bad_cursor()
+        values = tuple(
+            _typed(self.model._meta.get_field(column.name), value, nullable=column.nullable)
+            for column, value in zip(self.columns, payload[1:], strict=True)
+        )
+        # One value has one spelling, so anything that reads alike but is spelled differently was not made here.
+        if self.encode(values, backward=backward) != cursor:
+            raise _bad_cursor()
+        return Place(values, backward)
+
+
+class _Beyond(Func):
+    """The condition of ``Keyset.beyond``: an expression of its own, so that its parameters stay in one row."""
 
     output_field = models.BooleanField()
     conditional = True
 
-    def __init__(self, *expressions: Any, operator: str = ">") -> None:
+    def __init__(
+        self, *expressions: Any, columns: tuple[Column, ...] = (), place: Place | None = None
+    ) -> None:
         super().__init__(*expressions)
-        self.operator = operator
+        self.columns = columns
+        self.place = place
 
     def as_sql(
         self,
@@ -46,83 +164,57 @@ class _RowCompares(Func):
         arg_joiner: str | None = None,
         **extra_context: Any,
     ) -> tuple[str, tuple[Any, ...]]:
-        """Return the comparison of the first half of the expressions with the second."""
+        """Return the condition over the first half of the expressions, with the second half as values."""
         parts = [compiler.compile(one) for one in self.source_expressions]
         half = len(parts) // 2
-        left, right = (
-            ", ".join(sql for sql, _params in side) for side in (parts[:half], parts[half:])
-        )
-        params = tuple(param for _sql, part in parts for param in part)
-        return f"({left}) {self.operator} ({right})", params
+        assert self.place is not None
+        text, sent = _condition(self.columns, self.place)
+        names = [sql for sql, _params in parts[:half]]
+        values = [params for _sql, params in parts[half:]]
+        return text.format(*names), tuple(param for index in sent for param in values[index])
 
 
-@dataclass(frozen=True, slots=True)
-class Keyset:
-    """A total order of a model's rows: by ``fields``, the last of them unique, all in one direction."""
+def _condition(columns: Sequence[Column], place: Place) -> tuple[str, list[int]]:
+    """Return SQL with ``{0}`` for the columns and ``%s`` for values, and the index of each value in turn.
 
-    model: type[Model]
-    fields: tuple[str, ...]
-    descending: bool = False
-
-    @property
-    def order_by(self) -> tuple[str, ...]:
-        """Return the arguments for ``order_by()``."""
-        sign = "-" if self.descending else ""
-        return tuple(sign + name for name in self.fields)
-
-    def after(self, queryset: QuerySet[Any], cursor: str) -> QuerySet[Any]:
-        """Return the rows behind ``cursor``.
-
-        Raises ``QueryRefused`` when the cursor is not one of this order.
-        """
-        values = self.decode(cursor)
-        fields: list[Any] = [self.model._meta.get_field(name) for name in self.fields]
-        known = [
-            Value(value, output_field=field) for value, field in zip(values, fields, strict=True)
+    One comparison of rows where all columns go one way and none can be NULL: PostgreSQL walks one index for it,
+    where AND and OR would not.
+    """
+    downward = [column.descending is not place.backward for column in columns]
+    if len(set(downward)) == 1 and not any(column.nullable for column in columns):
+        left = ", ".join(f"{{{index}}}" for index in range(len(columns)))
+        right = ", ".join(["%s"] * len(columns))
+        return f"({left}) {'<' if downward[0] else '>'} ({right})", list(range(len(columns)))
+    terms: list[str] = []
+    sent: list[int] = []
+    for index, column in enumerate(columns):
+        strict, uses = _strictly_beyond(index, column, place.values[index], downward[index])
+        if not strict:
+            continue
+        same = [
+            f"{{{before}}} IS NULL" if place.values[before] is None else f"{{{before}}} = %s"
+            for before in range(index)
         ]
-        operator = "<" if self.descending else ">"
-        return queryset.filter(
-            _RowCompares(*(models.F(name) for name in self.fields), *known, operator=operator)
-        )
-
-    def parameters(self, cursor: str, connection: BaseDatabaseWrapper) -> list[Any]:
-        """Return the values in ``cursor`` as ``connection`` sends them; raises ``QueryRefused`` as ``decode``."""
-        fields: list[Any] = [self.model._meta.get_field(name) for name in self.fields]
-        return [
-            field.get_db_prep_value(value, connection)
-            for value, field in zip(self.decode(cursor), fields, strict=True)
-        ]
-
-    def encode(self, values: Sequence[Any]) -> str:
-        """Return the opaque cursor for the row whose order fields hold ``values``."""
-        payload = dumps([self.order_by[0], *values])
-        return base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
-
-    def decode(self, cursor: str) -> list[Any]:
-        """Return the values in ``cursor``.
-
-        Raises ``QueryRefused`` when it was changed, or made for another order.
-        """
-        try:
-            padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-            payload = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        except (ValueError, binascii.Error) as error:
-            raise _bad_cursor() from error
-        if not isinstance(payload, list) or len(payload) != len(self.fields) + 1:
-            raise _bad_cursor()
-        if payload[0] != self.order_by[0]:
-            raise _bad_cursor()
-        values = [
-            _typed(self.model._meta.get_field(name), value)
-            for name, value in zip(self.fields, payload[1:], strict=True)
-        ]
-        # One value has one spelling, so anything that reads alike but is spelled differently was not made here.
-        if self.encode(values) != cursor:
-            raise _bad_cursor()
-        return values
+        terms.append(" AND ".join([*same, strict]))
+        sent += [before for before in range(index) if place.values[before] is not None]
+        sent += [index] * uses
+    return f"({' OR '.join(f'({term})' for term in terms)})", sent
 
 
-def _typed(field: Any, value: Any) -> Any:
+def _strictly_beyond(index: int, column: Column, value: Any, downward: bool) -> tuple[str, int]:
+    """Return the condition that one column is beyond ``value``, and how many values it sends; empty if none can be."""
+    if value is None:
+        return (f"{{{index}}} IS NOT NULL", 0) if downward else ("", 0)
+    if downward:
+        return f"{{{index}}} < %s", 1
+    if column.nullable:
+        return f"({{{index}}} > %s OR {{{index}}} IS NULL)", 1
+    return f"{{{index}}} > %s", 1
+
+
+def _typed(field: Any, value: Any, *, nullable: bool) -> Any:
+    if value is None and nullable:
+        return None
     try:
         typed = field.to_python(value)
         field.run_validators(typed)

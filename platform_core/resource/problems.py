@@ -105,7 +105,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
     """
     _roll_back()
     request = context.get("request")
-    answer = _answer(request, exc)
+    answer = answer_to(request, exc)
     if answer is None:
         answer = _failure(request, exc, context.get("view"))
     return answer
@@ -118,7 +118,7 @@ def _roll_back() -> None:
         transaction.set_rollback(True)
 
 
-def _answer(request: Any, exc: Exception) -> HttpResponse | None:
+def answer_to(request: Any, exc: Exception) -> HttpResponse | None:
     """Return the problem for an expected error, else ``None``."""
     if isinstance(exc, exceptions.APIException):
         return _api_exception(request, exc)
@@ -170,10 +170,13 @@ def _api_exception(request: Any, exc: exceptions.APIException) -> HttpResponse:
     wait = getattr(exc, "wait", None)
     if wait:
         headers["Retry-After"] = str(int(wait))
+    if tag := getattr(exc, "tag", None):
+        headers["ETag"] = tag
     codes = exc.get_codes()
     code = codes if isinstance(codes, str) else exc.default_code
     detail = exc.detail if isinstance(exc.detail, str) else ""
-    return problem(request, status, code, detail, headers=headers)
+    extra = getattr(exc, "extra", None)
+    return problem(request, status, code, detail, headers=headers, extra=extra)
 
 
 def _domain_error(request: Any, exc: DomainError) -> HttpResponse:

@@ -59,6 +59,10 @@ class Plan:
         """Return what to ask ``values_list`` for."""
         return tuple(column.attribute for column in self.columns)
 
+    def only(self, names: Sequence[str]) -> Plan:
+        """Return the plan of those columns that are called one of ``names``."""
+        return Plan(tuple(column for column in self.columns if column.name in names))
+
     def names_with(self, others: Sequence[str]) -> list[str]:
         """Return the attributes and those of ``others`` that are not among them."""
         return list(dict.fromkeys((*self.attributes, *others)))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings
 
 from platform_core.access import ANONYMOUS, Actor, current_request_id
 
@@ -35,3 +39,37 @@ def request_id_of(request: HttpRequest | Request) -> str:
         found = str(uuid.uuid4())
         plain.request_id = found
     return cast("str", found)
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return the address of whoever sent the request; empty when it came through the socket of a file.
+
+    ``X-Forwarded-For`` is believed only as far as the proxies reach that the setting ``trusted_proxies`` names: the
+    last address that none of them has is the client's, whatever stands before it.
+    """
+    address = str(request.META.get("REMOTE_ADDR") or "")
+    proxies = _trusted_proxies()
+    if not proxies:
+        return address
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    for claimed in reversed([one.strip() for one in forwarded.split(",") if one.strip()]):
+        if not _is_in(address, proxies):
+            break
+        try:
+            address = str(ip_address(claimed))
+        except ValueError:
+            break
+    return address
+
+
+@cache
+def _trusted_proxies() -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(one) for one in settings.PLATFORM_TRUSTED_PROXIES)
+
+
+def _is_in(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:  # the socket of a file: only a process of this machine reaches it
+        return not address
+    return any(found in network for network in networks)

@@ -15,10 +15,12 @@ from django.utils.translation import override
 from platform_core.access import Policy, PolicyError
 from platform_core.contributions import PUBLIC
 from platform_core.resource.base import PERMISSION_ACTIONS
+from platform_core.resource.bulk import BULK_PREFIX, bulk_routes
 from platform_core.resource.descriptions import mark_described
 from platform_core.resource.filters import LIST_PARAMETERS, ORDERING, SEARCH, build_filters
 from platform_core.resource.gate import guard
 from platform_core.resource.operations import STANDARD_ACTIONS, operations_of
+from platform_core.resource.rate_limits import RateLimit
 
 if TYPE_CHECKING:
     from platform_core.contributions import Route
@@ -65,6 +67,7 @@ def check_resource(resource: type[Resource]) -> None:
     if unknown:
         raise TypeError(f"{label}.actions names {', '.join(sorted(unknown))}, which do not exist")
     _check_policy(resource, label)
+    _check_limits(resource, label)
     _check_ordering(resource, label)
     _check_search(resource, label)
     try:
@@ -89,10 +92,22 @@ def _check_policy(resource: type[Resource], label: str) -> None:
             ) from error
 
 
+def _check_limits(resource: type[Resource], label: str) -> None:
+    known = {*resource.actions, *operations_of(resource)}
+    for action, text in resource.limits.items():
+        if action not in known:
+            raise TypeError(f"{label}.limits names {action}, which it does not expose")
+        try:
+            RateLimit.parse(action, text)
+        except ValueError:
+            raise TypeError(f"{label}.limits: {text!r} is no rate like '20/hour'") from None
+
+
 def _check_ordering(resource: type[Resource], label: str) -> None:
     if not resource.ordering:
         raise TypeError(f"{label} declares no ordering, which its pages need")
-    for name in (resource.ordering.removeprefix("-"), *resource.ordering_fields):
+    own = (one.removeprefix("-") for one in resource.ordering.split(","))
+    for name in (*own, *resource.ordering_fields):
         try:
             field: Any = resource.model._meta.get_field(name)
         except FieldDoesNotExist:
@@ -101,10 +116,6 @@ def _check_ordering(resource: type[Resource], label: str) -> None:
             ) from None
         if not getattr(field, "concrete", False) or field.is_relation:
             raise TypeError(f"{label} is ordered by {name!r}, which is not a column of its own")
-        if field.null:
-            raise TypeError(
-                f"{label} is ordered by {name!r}, which may be null: rows would be lost"
-            )
         if not isinstance(field, _ORDERED_KINDS):
             raise TypeError(
                 f"{label} is ordered by {name!r}, whose type has no exact order in JSON"
@@ -133,9 +144,18 @@ def resource_urls(slug: str, resource: type[Resource]) -> list[URLPattern]:
         (f"{detail}restore/", f"{name}-restore", _exposed({"post": "restore"}, exposed)),
         (f"{detail}history/", f"{name}-history", _exposed({"get": "history"}, exposed)),
     ]
+    if "history" in exposed:
+        found.append((f"{detail}history/diff/", f"{name}-diff", {"get": "diff"}))
+    if {"history", "partial_update"} <= exposed:
+        back = f"{detail}history/<int:version>/restore/"
+        found.append((back, f"{name}-revert", {"post": "revert"}))
     found.extend(
         (f"{detail}{one.path}/", f"{name}-{one.path}", {"post": one.verb})
         for one in operations_of(resource).values()
+    )
+    found.extend(
+        (f"{name}/bulk/{verb}/", f"{name}-bulk-{verb}", {"post": BULK_PREFIX + action})
+        for verb, action in bulk_routes(resource.actions, operations_of(resource))
     )
     return [
         path(route, resource.as_route(actions, slug), name=route_name)

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
+from platform_core.access import acting_as
 from platform_core.errors import Conflict
+from platform_core.resource.conditional import require_match
+from platform_core.resource.declared import has_version
 from platform_core.resource.gate import refuse
+from platform_core.resource.versions import snapshot_at, way_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +24,15 @@ if TYPE_CHECKING:
     from platform_core.access import Actor
     from platform_core.resource.operations import Operation
     from platform_core.resource.serializers import ModelSerializer
+
+
+REVERTED_TO = "reverted to version"
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    """Why something is done, as history keeps it."""
+
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
 
 
 class Writes:
@@ -33,7 +47,13 @@ class Writes:
     get_serializer: Callable[..., Any]
     get_serializer_context: Callable[[], dict[str, Any]]
     respond: Callable[..., HttpResponse]
+    answer_row: Callable[..., HttpResponse]
     row_in_scope: Callable[..., Mapping[str, Any] | None]
+    requires_match: ClassVar[bool]
+    body: Any
+    """What the client sent for the row at hand."""
+    if_match: str | None
+    """The states of the row that the client accepts to change, as in ``If-Match``."""
 
     # Hooks for plugins
 
@@ -62,12 +82,13 @@ class Writes:
 
     def create(self) -> HttpResponse:
         """Create one row; 201 with its place in ``Location``."""
-        serializer = self.get_serializer(data=self.request.data)
+        serializer = self.get_serializer(data=self.body)
         serializer.is_valid(raise_exception=True)
         self.require("add", self.unsaved_object(serializer))
         created = self.create_object(serializer)
-        response = self.respond(self.verified("add", created.pk), 201)
-        response["Location"] = f"{self.request.path}{created.pk}/"
+        response = self.answer_row(self.verified("add", created.pk), status=201)
+        place = self.request.path.partition("bulk/")[0]
+        response["Location"] = f"{place}{created.pk}/"
         return response
 
     def update(self) -> HttpResponse:
@@ -79,11 +100,13 @@ class Writes:
         return self._change(partial=True)
 
     def _change(self, *, partial: bool) -> HttpResponse:
-        obj = self.locked(self.visible(), "change")
-        serializer = self.get_serializer(obj, data=self.request.data, partial=partial)
+        return self._saved(self.locked(self.visible(), "change"), partial=partial)
+
+    def _saved(self, obj: Any, *, partial: bool) -> HttpResponse:
+        serializer = self.get_serializer(obj, data=self.body, partial=partial)
         serializer.is_valid(raise_exception=True)
         changed = self.update_object(serializer)
-        return self.respond(self.verified("change", changed.pk))
+        return self.answer_row(self.verified("change", changed.pk))
 
     def destroy(self) -> HttpResponse:
         """Delete one row softly; 409 while others refer to it."""
@@ -95,7 +118,19 @@ class Writes:
         deleted = self.model.all_objects.filter(deleted_at__isnull=False)
         obj = self.locked(self.policy.scope(self.actor, deleted), "restore")
         obj.restore()
-        return self.respond(self.verified("restore", obj.pk))
+        return self.answer_row(self.verified("restore", obj.pk))
+
+    def revert(self) -> HttpResponse:
+        """Bring one row back to an earlier version: a change like any other, with a reason in its history."""
+        given = ReasonSerializer(data=self.body)
+        given.is_valid(raise_exception=True)
+        version = self.kwargs["version"]
+        obj = self.locked(self.visible(), "change")
+        snapshot = snapshot_at(self.model, self.get_serializer(), obj.pk, version)
+        reason = given.validated_data.get("reason") or f"{REVERTED_TO} {version}"
+        self.body = way_back(self.get_serializer(obj), snapshot)
+        with acting_as(self.actor, reason=reason):
+            return self._saved(obj, partial=True)
 
     def perform(self, operation: Operation) -> HttpResponse:
         """Run ``operation`` on one row; afterwards the row has to be one that the actor may view."""
@@ -105,10 +140,10 @@ class Writes:
             raise Conflict(operation.reason, code="not_possible")
         result = getattr(self, operation.method)(obj, data)
         shown = self.verified("view", obj.pk)
-        return self.respond(shown if result is None else result)
+        return self.answer_row(shown) if result is None else self.respond(result)
 
     def _operation_input(self, operation: Operation) -> Mapping[str, Any]:
-        body = self.request.data
+        body = self.body
         if operation.serializer_class is not None:
             serializer = operation.serializer_class(
                 data=body, context=self.get_serializer_context()
@@ -124,12 +159,15 @@ class Writes:
     def locked(self, queryset: QuerySet[Any], action: str) -> Any:
         """Return the route's row of ``queryset``, locked until the end of the transaction, if ``action`` is allowed.
 
-        Raises ``Http404`` for a row that is not there, and the refusal for one that is.
+        Raises ``Http404`` for a row that is not there, the refusal for one that is, and ``PreconditionFailed`` when
+        ``If-Match`` names other states of it.
         """
         obj = queryset.select_for_update(of=("self",)).filter(pk=self.kwargs["id"]).first()
         if obj is None:
             raise Http404
         self.require(action, obj)
+        if has_version(self.model):
+            require_match(self.if_match, obj, required=self.requires_match)
         return obj
 
     def require(self, action: str, obj: Any) -> None:

@@ -14,6 +14,7 @@ from rest_framework import serializers
 
 from platform_core.access import Policy, using_permissions
 from platform_core.resource import ModelSerializer, Resource, build_plugin_urls
+from platform_core.resource.shape import WHOLE
 from platform_core.testing.contract.subjects import ResourceSubject
 from platform_identity.models import User
 from platform_identity.resources import UserResource, UserSerializer
@@ -183,7 +184,9 @@ class CarelessList(Sound):
     """Fault: a parameter that does not exist is ignored."""
 
     def list(self) -> Any:
-        return self.page(self.visible(), self.keyset_of("title"))
+        keyset = self.keyset_of("title")
+        rows = self.rows_in_order(self.visible(), keyset, None, 25, WHOLE)
+        return self.page(rows, keyset, None, 25, WHOLE, None)
 
 
 class FlagForgotten(Flagged):

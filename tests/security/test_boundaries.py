@@ -40,9 +40,9 @@ def client_of(user: User) -> Client:
     return Client(raise_request_exception=False, headers=auth_header(user))
 
 
-def send(client: Client, method: str, url: str, body: Any = None) -> Any:
+def send(client: Client, method: str, url: str, body: Any = None, **extra: Any) -> Any:
     data = b"" if body is None else json.dumps(body).encode()
-    return client.generic(method, url, data, content_type="application/json")
+    return client.generic(method, url, data, content_type="application/json", **extra)
 
 
 def said(answer: Any) -> tuple[int, Any]:
@@ -165,9 +165,9 @@ def test_who_may_change_roles_gains_nothing_by_it() -> None:
         {"inherits": [str(Role.objects.get(name="identity.admin").pk)]},
         {"permissions": ["plugin_to_come.add_thing"]},
     ):
-        assert send(client, "PATCH", url, change).status_code == 403, change
+        assert send(client, "PATCH", url, change, HTTP_IF_MATCH="*").status_code == 403, change
     for change in ({"holds_all": True}, {"effective_permissions": ["identity.view_user"]}):
-        assert send(client, "PATCH", url, change).status_code == 422
+        assert send(client, "PATCH", url, change, HTTP_IF_MATCH="*").status_code == 422
     own.refresh_from_db()
     assert own.effective_permissions == sorted(held)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -35,6 +36,8 @@ from platform_core.testing.contract.subjects import (
 )
 from platform_core.testing.factories import make, make_in_unit
 from platform_core.testing.rule_gate import check_rule
+
+_PARAMETER = re.compile(r"<(?:[^>:]+:)?([^>]+)>")
 
 
 def check_migrations_complete(label: str) -> None:
@@ -150,7 +153,7 @@ def valid_openapi(document: dict[str, Any] | None = None) -> dict[str, Any]:
 def check_openapi(subject: ResourceSubject, document: dict[str, Any]) -> None:
     """Assert that the OpenAPI ``document`` has every path and method of the resource."""
     for pattern in resource_urls(subject.slug, subject.resource):
-        path = f"/api/v1/{subject.slug}/{pattern.pattern}".replace("<uuid:id>", "{id}")
+        path = _PARAMETER.sub(r"{\1}", f"/api/v1/{subject.slug}/{pattern.pattern}")
         described = document["paths"].get(path, {})
         found: Any = pattern.callback
         missing = sorted(set(found.actions) - set(described))

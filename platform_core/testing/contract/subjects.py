@@ -136,7 +136,16 @@ class ResourceSubject:
         """Send the request of ``action`` as ``actor`` and return the response."""
         part = "" if action.is_of_collection else f"{row.pk}/{action.suffix}"
         send = getattr(client_for(actor), action.method)
-        return send(f"{self.url}{part}") if action.reads else send(f"{self.url}{part}", body or {})
+        if action.reads:
+            return send(f"{self.url}{part}")
+        return send(f"{self.url}{part}", body or {}, headers=self._match(action, row))
+
+    def _match(self, action: Action, row: Any) -> dict[str, str]:
+        """Return the header by which a client says that it has seen the row as it is, where that is asked for."""
+        if action.is_of_collection or not self.resource.requires_match:
+            return {}
+        versions = type(row)._base_manager.filter(pk=row.pk).values_list("version", flat=True)
+        return {"If-Match": f'"{versions.first()}"'}
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,10 @@ class RoleSerializer(ModelSerializer):
 
 
 class RoleResource(Resource):
-    """Named sets of permissions; those that plugins ship cannot be changed."""
+    """Named sets of permissions; those that plugins ship cannot be changed.
+
+    Whoever changes one has to say which state they have seen: of two lists of permissions the later would win unseen.
+    """
 
     model = Role
     serializer_class = RoleSerializer
@@ -147,6 +150,7 @@ class RoleResource(Resource):
     filterset_fields = {"provided_by": ["exact"]}
     search_fields = ("name", "title")
     ordering = "name"
+    requires_match = True
 
     def get_queryset(self) -> QuerySet[Role]:
         """Return the live roles, with what they inherit from in one more query for all."""

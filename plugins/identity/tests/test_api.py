@@ -36,18 +36,19 @@ class Caller:
     def post(self, path: str, body: Any = None, status: int = 200) -> Any:
         return self.call("post", path, body, status)
 
-    def patch(self, path: str, body: Any, status: int = 200) -> Any:
-        return self.call("patch", path, body, status)
+    def patch(self, path: str, body: Any, status: int = 200, match: str = "") -> Any:
+        return self.call("patch", path, body, status, match)
 
-    def delete(self, path: str, status: int = 204) -> Any:
-        return self.call("delete", path, None, status)
+    def delete(self, path: str, status: int = 204, match: str = "") -> Any:
+        return self.call("delete", path, None, status, match)
 
-    def call(self, method: str, path: str, body: Any, status: int) -> Any:
+    def call(self, method: str, path: str, body: Any, status: int, match: str = "") -> Any:
         send = getattr(self.client, method)
         data: dict[str, Any] = {} if method == "get" else {"content_type": "application/json"}
         if body is not None:
             data["data"] = body
-        answer = send(f"{API}/{path}", **data, headers=self.headers)
+        headers = {**self.headers, **({"If-Match": match} if match else {})}
+        answer = send(f"{API}/{path}", **data, headers=headers)
         assert answer.status_code == status, answer.content
         return answer.json() if answer.content else None
 
@@ -158,11 +159,15 @@ def test_an_owner_manages_roles(owner: Caller) -> None:
     assert made["effective_permissions"] == ["identity.view_role", "identity.view_user"]
     assert made["inherits"] == [str(base.pk)]
     path = f"roles/{made['id']}/"
-    assert owner.patch(path, {"inherits": []})["effective_permissions"] == ["identity.view_role"]
-    assert owner.patch(path, {"title": "Ours"})["title"] == "Ours"
-    owner.patch(path, {"holds_all": True}, status=422)
-    owner.patch(path, {"effective_permissions": ["x"]}, status=422)
-    owner.delete(path)
+    alone = owner.patch(path, {"inherits": []}, match='"1"')
+    assert alone["effective_permissions"] == ["identity.view_role"]
+    owner.patch(path, {"title": "Theirs"}, match='"1"', status=412)
+    owner.patch(path, {"title": "Ours"}, status=428)
+    assert owner.patch(path, {"title": "Ours"}, match="*")["title"] == "Ours"
+    owner.patch(path, {"holds_all": True}, status=422, match="*")
+    owner.patch(path, {"effective_permissions": ["x"]}, status=422, match="*")
+    owner.delete(path, status=428)
+    owner.delete(path, match="*")
 
 
 @pytest.mark.parametrize("name", ["identity.owner", "with space", ""])

@@ -13,6 +13,7 @@ from django.utils import translation
 from platform_core.access import acting_as
 from platform_core.conf import settings_of
 from platform_core.observability import pseudonym, security_event, security_refusal
+from platform_core.resource import client_address
 from platform_identity.authentication import SESSION_ID, actor_of_user
 from platform_identity.models import LoginSession, User, normalise_email
 from platform_identity.selectors import user_by_email
@@ -26,6 +27,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Tell whether people may create their own account; closed unless the operator opens it."""
         return settings_of(IdentitySettings).signup_open
+
+    def get_client_ip(self, request: HttpRequest) -> str | None:
+        """Return the address that the whole platform believes to be the client's."""
+        return client_address(request) or None
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the attempt; ValidationError when there were too many."""

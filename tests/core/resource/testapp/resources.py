@@ -83,7 +83,7 @@ class BookResource(Resource):
         reserve="resource_testapp.change_book",
     )
     ordering = "title"
-    ordering_fields = ("title", "pages", "created_at", "price", "grade")
+    ordering_fields = ("title", "pages", "created_at", "price", "grade", "published_on")
     filterset_fields = {
         "grade": ["exact", "in"],
         "pages": ["exact", "gte", "lte"],

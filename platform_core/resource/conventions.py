@@ -1,0 +1,153 @@
+"""How the conventions that all resources keep are told in OpenAPI: shapes, conditions, retries, trials and bulk calls."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from platform_core.resource import declared
+from platform_core.resource.bulk import MOST_ITEMS
+from platform_core.resource.dry_run import DRY_RUN
+from platform_core.resource.expansion import references_of
+from platform_core.resource.shape import COUNT, EXPAND, FIELDS, INCLUDE
+from platform_core.resource.versions import FROM, TO
+
+if TYPE_CHECKING:
+    from platform_core.resource.base import Resource
+
+Schema = dict[str, Any]
+
+ETAG: Schema = {
+    "ETag": {"schema": {"type": "string"}, "description": "The state of the object, for If-Match."}
+}
+
+
+def query_parameter(name: str, schema: Schema, description: str) -> Schema:
+    """Return the description of a query parameter."""
+    return {"in": "query", "name": name, "schema": schema, "description": description}
+
+
+def _header(name: str, description: str, **schema: Any) -> Schema:
+    found = {"type": "string", **schema}
+    return {"in": "header", "name": name, "schema": found, "description": description}
+
+
+IF_NONE_MATCH = _header("If-None-Match", "304 when the object is still in this state.")
+_IF_MATCH = _header("If-Match", "412 when the object is in another state.")
+_KEY = _header(
+    "Idempotency-Key",
+    "Repeating the call with the same key answers the same and does nothing again, for 24 hours.",
+    pattern=r"^[\x21-\x7e]{1,255}$",
+)
+_PREFER = _header("Prefer", "handling=strict: all items or none.")
+
+
+_VERSION: Schema = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+VERSION_IN_PATH: Schema = {"in": "path", "name": "version", "required": True, "schema": _VERSION}
+DIFF_QUERY = [
+    {**query_parameter(name, _VERSION, "The number of a version."), "required": True}
+    for name in (FROM, TO)
+]
+DIFFERENCES: Schema = {
+    "type": "object",
+    "properties": {
+        FROM: _VERSION,
+        TO: _VERSION,
+        "changes": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "before": {}, "after": {}},
+                "required": ["field", "before", "after"],
+            },
+        },
+    },
+    "required": [FROM, TO, "changes"],
+}
+
+
+def ordering_pattern(resource: Resource) -> str:
+    """Return the pattern of the orders that a client may choose."""
+    one = f"-?({'|'.join(sorted(map(re.escape, declared.ordering_names(type(resource)))))})"
+    return f"^{one}(,{one})*$"
+
+
+def shape_parameters(resource: Resource) -> list[Schema]:
+    """Return what a client may ask to see of rows, and on a list of the whole."""
+    serializer = resource.serializer_class()
+    names = [name for name, field in serializer.fields.items() if not field.write_only]
+    found = [_names(FIELDS, names, "Show these fields only.")]
+    references = sorted(references_of(serializer))
+    if references:
+        pattern = f"^({'|'.join(references)})(\\.[a-z_]+)?$"
+        items = {"type": "string", "pattern": pattern}
+        found.append(_listed(EXPAND, items, "Show these objects in the place of their ids."))
+    if resource.action == "list":
+        schema: Schema = {"type": "string", "enum": [COUNT]}
+        found.append(query_parameter(INCLUDE, schema, "Also say how many rows there are."))
+    return found
+
+
+def _names(name: str, choices: list[str], description: str) -> Schema:
+    return _listed(name, {"type": "string", "enum": choices}, description)
+
+
+def _listed(name: str, items: Schema, description: str) -> Schema:
+    schema: Schema = {"type": "array", "items": items, "minItems": 1}
+    return query_parameter(name, schema, description) | {"style": "form", "explode": False}
+
+
+def write_parameters(resource: Resource, method: str, *, of_a_row: bool) -> list[Schema]:
+    """Return the parameter and headers that an unsafe call takes."""
+    found = [query_parameter(DRY_RUN, {"type": "boolean"}, "Answer the same and change nothing.")]
+    if of_a_row and declared.has_version(resource.model):
+        found.append({**_IF_MATCH, "required": resource.requires_match})
+    if method in ("POST", "PATCH"):
+        found.append(_KEY)
+    if resource.is_bulk:
+        found.append(_PREFER)
+    return found
+
+
+def shaped(shown: Schema) -> Schema:
+    """Return the schema of an object that is shown whole, or as ``fields`` and ``expand`` say."""
+    part = {"type": "object", "description": "With fields or expand: as they say."}
+    return {"anyOf": [shown, part]}
+
+
+def bulk_request(item: Schema, action: str) -> Schema:
+    """Return the schema of the body of a bulk call."""
+    if action != "create":
+        about: Schema = {
+            "type": "object",
+            "properties": {
+                "id": {"type": "string", "format": "uuid"},
+                "if_match": {"type": "string", "description": "As the header If-Match."},
+            },
+            "required": ["id"],
+        }
+        item = {"allOf": [item, about]}
+    items = {"type": "array", "items": item, "minItems": 1, "maxItems": MOST_ITEMS}
+    return {
+        "type": "object",
+        "properties": {"items": items},
+        "required": ["items"],
+        "additionalProperties": False,
+    }
+
+
+def bulk_response(shown: Schema, problem: Schema) -> Schema:
+    """Return the schema of the answer to a bulk call."""
+    properties: Schema = {
+        "index": {"type": "integer", "description": "The place of the item in the request."},
+        "status": {"type": "integer", "description": "The status that it would have alone."},
+        "data": {"anyOf": [shown, {}]},
+        "problem": problem,
+    }
+    result = {"type": "object", "properties": properties, "required": ["index", "status"]}
+    counts = {name: {"type": "integer"} for name in ("succeeded", "failed")}
+    return {
+        "type": "object",
+        "properties": {"results": {"type": "array", "items": result}, **counts},
+        "required": ["results", "succeeded", "failed"],
+    }

@@ -1,0 +1,141 @@
+"""What follows from a resource's declarations alone, found once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from platform_core.access import Policy
+from platform_core.models.fields import VersionField
+from platform_core.resource import filters, shape
+from platform_core.resource import representation as representations
+from platform_core.resource.expansion import references_of
+from platform_core.resource.operations import Operation
+from platform_core.resource.operations import operations_of as find_operations
+from platform_core.resource.pagination import Keyset
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import QueryDict
+
+    from platform_core.resource.base import Resource
+    from platform_core.resource.representation import Plan
+    from platform_core.resource.shape import Shape
+
+_READS = "platform_core.resource.reads"
+_MOST_KEPT = 512
+"""Where clients choose among many: of orders, and of queries by order and fields."""
+
+
+@cache
+def operations_of(resource: type[Resource]) -> Mapping[str, Operation]:
+    """Return the operations by verb."""
+    return find_operations(resource)
+
+
+@cache
+def filters_of(resource: type[Resource]) -> Mapping[str, filters.Filter]:
+    """Return the filters by query parameter."""
+    return filters.build_filters(resource.model, resource.filterset_fields)
+
+
+@cache
+def single_parameters(resource: type[Resource]) -> frozenset[str]:
+    """Return the parameters of a list that are given once at most."""
+    search = {filters.SEARCH} if resource.search_fields else set()
+    own = {filters.ORDERING, shape.INCLUDE}
+    return filters.LIST_PARAMETERS | shape.SHAPE_PARAMETERS | own | search
+
+
+@cache
+def ordering_names(resource: type[Resource]) -> frozenset[str]:
+    """Return the fields that a client may order by."""
+    own = (one.removeprefix("-") for one in resource.ordering.split(","))
+    return frozenset((*resource.ordering_fields, *own))
+
+
+@lru_cache(_MOST_KEPT)
+def keyset_of(resource: type[Resource], ordering: str) -> Keyset:
+    """Return the total order that ``ordering`` says."""
+    return Keyset.of(resource.model, ordering)
+
+
+@cache
+def plan_of(resource: type[Resource]) -> Plan | None:
+    """Return the columns that are shown, or ``None`` when the serializer computes something."""
+    if not _is_unchanged(resource, "represent"):
+        return None
+    return representations.plan_of(resource.serializer_class())
+
+
+@cache
+def is_plain(resource: type[Resource]) -> bool:
+    """Tell whether neither the resource nor its policy has a way of its own to say which rows are seen."""
+    own = (_is_unchanged(resource, name) for name in ("visible", "get_queryset"))
+    return all(own) and type(resource.policy) is Policy
+
+
+def _is_unchanged(resource: type[Resource], method: str) -> bool:
+    """Tell whether ``method`` is the core's, which no plugin has replaced."""
+    found: str = getattr(resource, method).__module__
+    return found == _READS
+
+
+@cache
+def has_version(model: type[Any]) -> bool:
+    """Tell whether rows of ``model`` count their writes."""
+    return any(isinstance(field, VersionField) for field in model._meta.concrete_fields)
+
+
+@cache
+def _shown(resource: type[Resource]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the names of the shown fields, and of those that are references."""
+    serializer = resource.serializer_class()
+    names = tuple(name for name, field in serializer.fields.items() if not field.write_only)
+    return names, frozenset(references_of(serializer))
+
+
+def shape_of(resource: type[Resource], query: QueryDict) -> Shape:
+    """Return what ``query`` asks to see of the resource's rows; raises ``QueryRefused``."""
+    if query.keys().isdisjoint(shape.SHAPE_PARAMETERS):
+        return shape.WHOLE
+    return shape.shape_of(query, *_shown(resource))
+
+
+@cache
+def rows_of(resource: type[Resource], deleted_too: bool) -> QuerySet[Any]:
+    """Return the rows in no order, never evaluated: filters make copies of it."""
+    manager = resource.model.all_objects if deleted_too else resource.model._default_manager  # type: ignore[attr-defined]
+    found: QuerySet[Any] = manager.order_by()
+    return found
+
+
+def in_order(
+    resource: type[Resource],
+    queryset: QuerySet[Any],
+    keyset: Keyset,
+    wanted: Shape,
+    backward: bool,
+) -> QuerySet[Any]:
+    """Return ``queryset`` in order, with the columns of the plan and of the order when there is a plan."""
+    queryset = queryset.order_by(*keyset.order_by(backward=backward))
+    plan = plan_of(resource)
+    if plan is None:
+        return queryset
+    return queryset.values_list(*wanted.plan(plan).names_with(keyset.fields))
+
+
+@lru_cache(_MOST_KEPT)
+def _prepared(
+    resource: type[Resource], keyset: Keyset, fields: tuple[str, ...] | None, backward: bool
+) -> QuerySet[Any]:
+    rows = resource.model._default_manager.all()
+    return in_order(resource, rows, keyset, shape.Shape(fields), backward)
+
+
+def prepared_rows(
+    resource: type[Resource], keyset: Keyset, wanted: Shape, backward: bool
+) -> QuerySet[Any]:
+    """Return the live rows in order, never evaluated: filters make copies of it."""
+    return _prepared(resource, keyset, wanted.fields, backward)

@@ -1,0 +1,99 @@
+"""References opened in place: each kind of related row in one query, within what the actor may see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from platform_core.resource.gate import flag_is_on
+from platform_core.resource.problems import QueryRefused
+from platform_core.resource.shape import EXPAND
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+    from platform_core.resource.base import Resource
+
+Path = tuple[str, ...]
+Row = dict[str, Any]
+
+
+def references_of(serializer: Any) -> Mapping[str, type[Model]]:
+    """Return the shown references of a serializer by field, with the model that each leads to."""
+    found: dict[str, type[Model]] = {}
+    options = serializer.Meta.model._meta
+    for name, field in serializer.fields.items():
+        if isinstance(field, serializers.PrimaryKeyRelatedField) and not field.write_only:
+            related = options.get_field(field.source).related_model
+            if isinstance(related, type):
+                found[name] = related
+    return found
+
+
+def mounted_resource(model: type[Model]) -> tuple[type[Resource], str] | None:
+    """Return the first resource that serves ``model`` in this process, with the slug of its plugin."""
+    return _by_model(get_resolver()).get(model)
+
+
+@lru_cache(maxsize=8)
+def _by_model(resolver: URLResolver) -> dict[type[Model], tuple[type[Resource], str]]:
+    found: dict[type[Model], tuple[type[Resource], str]] = {}
+    for view in _views(resolver.url_patterns):
+        resource = getattr(view, "cls", None)
+        if resource is not None and hasattr(resource, "policy") and "retrieve" in resource.actions:
+            found.setdefault(resource.model, (resource, view.initkwargs["slug"]))
+    return found
+
+
+def _views(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[Any]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _views(pattern.url_patterns)
+        else:
+            yield pattern.callback
+
+
+def expand(view: Resource, rows: Sequence[Row], paths: Sequence[Path]) -> None:
+    """Put the related objects into ``rows`` in the place of their ids.
+
+    What the actor may not see stays an id. Raises ``QueryRefused`` where a path leads to nothing that is served.
+    """
+    references = references_of(view.get_serializer())
+    for name in dict.fromkeys(path[0] for path in paths):
+        further = [path[1:] for path in paths if path[0] == name and len(path) > 1]
+        model = references.get(name)
+        served = None if model is None else mounted_resource(model)
+        if model is None or served is None:
+            raise QueryRefused(EXPAND, _("There is no such reference to expand."), "unknown_field")
+        ids = {str(one) for row in rows for one in _as_list(row.get(name)) if one is not None}
+        found = _related(view, *served, ids, further)
+        for row in rows:
+            row[name] = _opened(row.get(name), found)
+
+
+def _related(
+    view: Resource, resource: type[Resource], slug: str, ids: set[str], further: Sequence[Path]
+) -> dict[str, Row]:
+    if not flag_is_on(view.request, resource.flag):
+        return {}
+    other = resource.acting_for(view, slug)
+    rows = [dict(row) for row in other.rows_with(ids)] if ids else []
+    found = {str(row["id"]): row for row in rows}
+    if further:
+        expand(other, rows, further)
+    return found
+
+
+def _as_list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _opened(value: Any, found: Mapping[str, Row]) -> Any:
+    if isinstance(value, list | tuple):
+        return [found.get(str(one), one) for one in value]
+    return found.get(str(value), value)

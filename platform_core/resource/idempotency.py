@@ -1,0 +1,123 @@
+"""Calls that are safe to repeat: the same ``Idempotency-Key`` does its work once and answers the same for a day."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from django.db import connection
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
+from psycopg.types.json import Jsonb
+from rest_framework.exceptions import APIException
+
+from platform_core.errors import Invalid
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from platform_core.access import Actor
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+LIFETIME_H = 24
+_METHODS = frozenset({"POST", "PATCH"})
+_KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
+_KEPT_HEADERS = ("Location", "ETag", "Content-Type")
+_TABLE = "platform_core_idempotencyrecord"
+_FIND = f"""
+SELECT request_digest, status, headers::text, body FROM {_TABLE}
+WHERE digest = %s AND created_at > statement_timestamp() - interval '{LIFETIME_H} hours'
+"""  # noqa: S608  # nosec B608  (names of our own)
+_KEEP = f"""
+WITH gone AS (
+    DELETE FROM {_TABLE} WHERE digest IN (
+        SELECT digest FROM {_TABLE}
+        WHERE created_at <= statement_timestamp() - interval '{LIFETIME_H} hours' AND digest <> %(digest)s
+        ORDER BY created_at LIMIT 3 FOR UPDATE SKIP LOCKED
+    )
+)
+INSERT INTO {_TABLE} (digest, request_digest, status, headers, body, created_at)
+VALUES (%(digest)s, %(request_digest)s, %(status)s, %(headers)s, %(body)s, statement_timestamp())
+ON CONFLICT (digest) DO UPDATE SET request_digest = EXCLUDED.request_digest, status = EXCLUDED.status,
+    headers = EXCLUDED.headers, body = EXCLUDED.body, created_at = EXCLUDED.created_at
+"""  # noqa: S608  # nosec B608  (names of our own)
+
+
+class StillRunning(APIException):
+    """Another call with the same key has not ended yet."""
+
+    status_code = 409
+    default_code = "idempotency_in_progress"
+    default_detail = _("A call with this Idempotency-Key is running; repeat it in a moment.")
+    wait = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key that this transaction holds: nobody else runs a call with it until the transaction ends."""
+
+    digest: bytes
+    request_digest: bytes
+
+    def earlier_answer(self) -> HttpResponse | None:
+        """Return what was answered the first time; raises Invalid when the key was used for another body."""
+        with connection.cursor() as cursor:
+            cursor.execute(_FIND, [self.digest])
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        request_digest, status, headers, body = row
+        if bytes(request_digest) != self.request_digest:
+            raise Invalid(
+                _("This Idempotency-Key was used for another body; take a new one."),
+                code="idempotency_key_reused",
+            )
+        return HttpResponse(
+            bytes(body), status=status, headers={**orjson.loads(headers), REPLAYED: "true"}
+        )
+
+    def keep(self, response: HttpResponse) -> None:
+        """Store the answer, to be committed with what the call did; a few that are too old go."""
+        headers = {name: response[name] for name in _KEPT_HEADERS if name in response}
+        kept: dict[str, Any] = {
+            "digest": self.digest,
+            "request_digest": self.request_digest,
+            "status": response.status_code,
+            "headers": Jsonb(headers),
+            "body": response.content,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_KEEP, kept)
+
+
+def claim(request: HttpRequest, actor: Actor) -> Claim | None:
+    """Return the claim on the request's key, or ``None`` when it has none; call it inside the call's transaction.
+
+    Raises Invalid for a key that is none or that nobody in particular sends, and ``StillRunning`` when another
+    transaction holds it.
+    """
+    key = request.headers.get(HEADER)
+    if key is None or request.method not in _METHODS:
+        return None
+    if not _KEY.match(key):
+        raise Invalid(
+            _("An Idempotency-Key has 1 to 255 visible ASCII characters."),
+            code="invalid_idempotency_key",
+        )
+    if actor.id is None:
+        raise Invalid(
+            _("An Idempotency-Key needs a signed-in caller."), code="invalid_idempotency_key"
+        )
+    who = f"{actor.kind} {actor.id} {request.method} {request.get_full_path()} {key}"
+    found = Claim(hashlib.sha256(who.encode()).digest(), hashlib.sha256(request.body).digest())
+    with connection.cursor() as cursor:
+        lock = int.from_bytes(found.digest[:8], "big", signed=True)
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
+        row: Any = cursor.fetchone()
+    if not row[0]:
+        raise StillRunning
+    return found
