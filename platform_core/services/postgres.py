@@ -153,17 +153,25 @@ class EmbeddedPostgres:
         if postmaster is not None and postmaster.status == "stopping":
             wait_gone(postmaster.pid, data, deadline)
             postmaster = live_postmaster(data)
-        process = None
-        if postmaster is None:
-            process = self._launch(account, deadline)
+        if postmaster is not None:
+            try:
+                return self._usable(None, deadline)
+            except EmbeddedPostgresError:
+                # One that was killed a moment ago still looks alive; then a new one takes its place.
+                if not wait_gone(postmaster.pid, data, min(deadline, time.monotonic() + 2)):
+                    raise
+        process = self._launch(account, deadline)
         try:
-            info = self._wait_until_ready(process, deadline)
-            self._ensure_database(info)
+            return self._usable(process, deadline)
         except BaseException:  # Ctrl-C too: a server that start() did not return must not remain
-            if process is not None and process.returncode is None:
+            if process.returncode is None:
                 process.send_signal(signal.SIGINT)
                 wait_gone(process.pid, data, time.monotonic() + 10)
             raise
+
+    def _usable(self, process: "subprocess.Popen[bytes] | None", deadline: float) -> ServerInfo:
+        info = self._wait_until_ready(process, deadline)
+        self._ensure_database(info)
         return info
 
     def _stop_locked(self, number: signal.Signals, deadline: float) -> bool:
