@@ -50,30 +50,29 @@ class DatabaseServer:
     @contextmanager
     def connect(self, database: str | None = None) -> Iterator[Connection]:
         """Yield a connection in autocommit mode; raises BackupError when there is none to be had."""
-        parts = {**self._parts(), "dbname": database or self.database, "connect_timeout": 10}
-        address = make_conninfo(**parts)
+        with self._open(database or self.database) as connection:
+            yield connection
+
+    @contextmanager
+    def connect_beside(self) -> Iterator[Connection]:
+        """Yield a connection to another database of the server, from where ours can be renamed or dropped."""
         try:
-            connection = psycopg.connect(address, autocommit=True)
+            opened = self._open(MAINTENANCE_DATABASES[0])
+        except BackupError:
+            opened = self._open(MAINTENANCE_DATABASES[1])
+        with opened as connection:
+            yield connection
+
+    def _open(self, database: str) -> Connection:
+        address = make_conninfo(**{**self._parts(), "dbname": database, "connect_timeout": 10})
+        try:
+            return psycopg.connect(address, autocommit=True)
         except psycopg.OperationalError as error:
             raise BackupError(
                 "database_unreachable",
                 f"The database cannot be reached ({type(error).__name__}).",
                 "Check that it runs, and its address, user and password in DATABASE_URL.",
             ) from error
-        with connection:
-            yield connection
-
-    @contextmanager
-    def connect_beside(self) -> Iterator[Connection]:
-        """Yield a connection to another database of the server, from where ours can be renamed or dropped."""
-        for name in MAINTENANCE_DATABASES:
-            try:
-                with self.connect(name) as connection:
-                    yield connection
-                    return
-            except BackupError:
-                if name == MAINTENANCE_DATABASES[-1]:
-                    raise
 
     def command(self, program: str, *words: str, database: str | None = None) -> list[str]:
         """Return the command line of a client program; it holds no password."""
