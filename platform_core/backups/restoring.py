@@ -43,7 +43,7 @@ def open_backup(path: Path, *, progress: Progress) -> Iterator[ArchiveReader]:
     def moved(count: int) -> None:
         nonlocal done
         done += count
-        progress("Checking the file", min(done, size) >> 20, size >> 20)
+        progress("Checking the file", (done + 64) >> 10, size >> 10)
 
     with ArchiveReader(path, moved=moved) as archive:
         yield archive

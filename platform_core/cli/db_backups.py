@@ -202,8 +202,12 @@ def _refuse_unfit(
     boot.set_up(deployment, as_json=as_json)
     problems = [*_missing_plugins(archive), *_newer_migrations(archive)]
     from django.db import connections
+    from django.db.backends.postgresql.base import DatabaseWrapper
 
-    connections.close_all()
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if isinstance(connection, DatabaseWrapper):
+            connection.close_pool()  # or else it keeps the database open, which is about to be renamed
     if problems:
         fail(problems, as_json=as_json)
 

@@ -149,6 +149,8 @@ class EmbeddedPostgres:
     def _start_locked(self, deadline: float) -> ServerInfo:
         data = self._folder.data
         account = server_account(data)
+        if data.exists():
+            check_version(data, self._major)
         postmaster = live_postmaster(data)
         if postmaster is not None and postmaster.status == "stopping":
             wait_gone(postmaster.pid, data, deadline)
@@ -192,7 +194,6 @@ class EmbeddedPostgres:
         folder, data = self._folder, self._folder.data
         binaries = executable_binaries(account, folder.path, self._major)
         if data.exists():
-            check_version(data, self._major)
             self._clear_what_a_crash_left(account)
         else:
             durable = self._settings.get("fsync") != "off"
