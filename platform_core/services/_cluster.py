@@ -42,8 +42,8 @@ def check_version(data: Path, major: int = MAJOR_VERSION) -> None:
     if found < major:
         raise EmbeddedPostgresError(
             f"{data} was made by PostgreSQL {found}, but the programs in use are version {major}."
-            " Run platformctl db upgrade: it makes a backup, loads it into a new cluster, and"
-            " keeps the old folder."
+            " Run platformctl db upgrade, which makes a backup, loads it into a new cluster and keeps"
+            " the old folder, or set DATABASE_URL."
         )
     if found > major:
         raise EmbeddedPostgresError(
