@@ -66,13 +66,17 @@ class DatabaseServer:
     def _open(self, database: str) -> Connection:
         address = make_conninfo(**{**self._parts(), "dbname": database, "connect_timeout": 10})
         try:
-            return psycopg.connect(address, autocommit=True)
+            connection = psycopg.connect(address, autocommit=True)
         except psycopg.OperationalError as error:
             raise BackupError(
                 "database_unreachable",
                 f"The database cannot be reached ({type(error).__name__}).",
                 "Check that it runs, and its address, user and password in DATABASE_URL.",
             ) from error
+        # Counting and waiting for a dump take as long as they take, whatever the role's limits are.
+        connection.execute("SET statement_timeout = 0")
+        connection.execute("SET idle_in_transaction_session_timeout = 0")
+        return connection
 
     def command(self, program: str, *words: str, database: str | None = None) -> list[str]:
         """Return the command line of a client program; it holds no password."""

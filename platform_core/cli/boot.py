@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 from platform_core.backups.errors import BackupError
 from platform_core.backups.journal import settle_if_interrupted
 from platform_core.backups.server import DatabaseServer
@@ -142,13 +144,28 @@ def external_address() -> str | None:
 
 @contextmanager
 def reporting(*, as_json: bool) -> Iterator[None]:
-    """Leave with a report when the embedded server, a backup or a restore refuses."""
+    """Leave with a report when the embedded server, a backup, a restore, the database or the disk refuses."""
     try:
         yield
     except EmbeddedPostgresError as error:
         fail([_database_problem(error)], as_json=as_json)
     except BackupError as error:
         refuse(error.message, error.way_out, code=error.code, as_json=as_json)
+    except psycopg.Error as error:
+        said = error.diag.message_primary or type(error).__name__
+        refuse(
+            f"The database did not do what was asked: {said}.",
+            "Repair what it names and repeat the command; what was there before is untouched.",
+            code="database_refused",
+            as_json=as_json,
+        )
+    except OSError as error:
+        refuse(
+            f"{error.filename or 'A file'} could not be read or written: {error.strerror}.",
+            "Make room or give access, and repeat the command; what was there before is untouched.",
+            code="file_refused",
+            as_json=as_json,
+        )
 
 
 def _database_problem(error: EmbeddedPostgresError) -> PluginProblem:

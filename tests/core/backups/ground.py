@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ class Place:
         (self.data_dir / "secret_key").write_text("second", encoding="utf-8")
         (self.data_dir / "mail" / "later.eml").write_text("later", encoding="utf-8")
         (self.data_dir / "uploads" / "photo.bin").unlink()
+        shutil.rmtree(self.data_dir / "keys")
         (self.data_dir / "since").mkdir()
         (self.data_dir / "since" / "new.txt").write_text("new", encoding="utf-8")
 

@@ -128,6 +128,8 @@ def test_a_server_of_ones_own_is_backed_up_but_not_managed(tmp_path: Path) -> No
         assert nothing.problems[0]["code"] == "no_backup"
         nowhere = deployment.call("db", "backup", "--to", "nowhere/file.zip", "--json")
         assert nowhere.problems[0]["code"] == "no_place"
+        refused = deployment.call("db", "backup", "--to", "/proc", "--json")
+        assert refused.problems[0]["code"] == "file_refused"
         unreachable = deployment.call(
             "db", "backup", "--json", DATABASE_URL="postgresql://u:geheim@127.0.0.1:1/none"
         )
@@ -136,5 +138,3 @@ def test_a_server_of_ones_own_is_backed_up_but_not_managed(tmp_path: Path) -> No
         made = deployment.call("db", "backup", "--to", str(tmp_path / "one.zip"))
         assert made.code == 0
         assert "verified by a restore" in made.out
-        again = deployment.call("db", "backup", "--to", str(tmp_path / "one.zip"), "--json")
-        assert again.problems[0]["code"] == "no_place"
