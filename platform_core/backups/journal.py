@@ -25,8 +25,8 @@ class Journal:
     """The new database, until it gets the deployment's name."""
     previous: str
     """The name that the deployment's database gets."""
-    names: list[str]
-    """What is exchanged in the data folder: the names of both states."""
+    present: list[str]
+    """What the data folder has to move aside; noted before, as later it cannot be told from what was moved in."""
 
     def staged(self, data_dir: Path) -> Path:
         """Return the folder of the incoming files."""
@@ -60,13 +60,15 @@ class Journal:
         """Move the present files aside and the incoming ones in; goes on where an earlier call was interrupted."""
         staged, kept = self.staged(data_dir), self.kept(data_dir)
         kept.mkdir(mode=0o700, exist_ok=True)
-        for name in self.names:
-            here, new, old = data_dir / name, staged / name, kept / name
-            if os.path.lexists(here) and not os.path.lexists(old):
-                here.rename(old)
-            if os.path.lexists(new):
-                _remove(here)  # made since by a process that did not wait for the restore
-                new.rename(here)
+        for name in self.present:
+            if os.path.lexists(data_dir / name) and not os.path.lexists(kept / name):
+                (data_dir / name).rename(kept / name)
+        sync_folder(kept)
+        sync_folder(data_dir)
+        for new in sorted(staged.iterdir()) if staged.is_dir() else ():
+            here = data_dir / new.name
+            _remove(here)  # made since by a process that did not wait for the restore
+            new.rename(here)
         for folder in (staged, kept, data_dir):
             if folder.is_dir():
                 sync_folder(folder)

@@ -88,12 +88,11 @@ def restore_backup(
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         secrets = bool(archive.manifest["secrets"])
         members = archive.names_below(FILES)
-        incoming = {name.removeprefix(FILES).partition("/")[0] for name in members}
         journal = Journal(
             stamp=stamp,
             incoming=server.beside(f"restoring_{stamp.lower()}"),
             previous=server.beside(f"before_{stamp.lower()}"),
-            names=sorted(incoming.union(files.entries(data_dir, secrets=secrets))),
+            present=files.entries(data_dir, secrets=secrets),
         )
         journal.write(data_dir)
         try:
