@@ -33,6 +33,12 @@ class ArchiveWriter:
         self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True)
         self.members: dict[str, dict[str, Any]] = {}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()  # while its file is open, also when the backup has failed
+
     @contextmanager
     def member(self, name: str) -> Iterator[IO[bytes]]:
         """Yield a stream for the content of a new member."""

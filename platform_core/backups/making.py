@@ -93,8 +93,7 @@ def make_backup_locked(
     path = _path(data_dir, wanted, made_at)
     remove_unfinished(path.parent)
     remove_scratch_databases(server)
-    with new_file(path) as file:
-        archive = ArchiveWriter(file)
+    with new_file(path) as file, ArchiveWriter(file) as archive:
         facts = _dump(server, archive, progress)
         skipped = _add_files(archive, data_dir, configuration, wanted, progress)
         verified = _verify(server, archive, facts["rows"], progress) if wanted.verify else None

@@ -99,7 +99,7 @@ class DatabaseServer:
     def _parts(self) -> dict[str, Any]:
         try:
             return dict(conninfo_to_dict(self.address))
-        except psycopg.ProgrammingError:  # its text holds the address
+        except psycopg.Error:  # its text holds the address
             raise BackupError(
                 "setting_invalid",
                 "DATABASE_URL is not the address of a PostgreSQL database.",

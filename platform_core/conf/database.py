@@ -35,7 +35,7 @@ def database_settings(
         url = server.url() if server else f"postgresql:///platform?host={data_dir}/postgres"
     try:
         parts = dict(conninfo_to_dict(url))
-    except psycopg.ProgrammingError:
+    except psycopg.Error:  # of more than one class; its text holds the address
         raise PluginErrors(
             [
                 PluginProblem(

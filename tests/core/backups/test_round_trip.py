@@ -175,8 +175,7 @@ def test_a_member_that_would_be_unpacked_elsewhere_is_refused(place: Place, tmp_
     from platform_core.backups.archive import FORMAT_VERSION, ArchiveWriter, new_file
 
     path = tmp_path / "evil.zip"
-    with new_file(path) as file:
-        archive = ArchiveWriter(file)
+    with new_file(path) as file, ArchiveWriter(file) as archive:
         with archive.member("files/../../outside") as stream:
             stream.write(b"evil")
         archive.close({"format": FORMAT_VERSION})
