@@ -133,6 +133,7 @@ def test_a_server_of_ones_own_is_backed_up_but_not_managed(tmp_path: Path) -> No
         unreachable = deployment.call(
             "db", "backup", "--json", DATABASE_URL="postgresql://u:geheim@127.0.0.1:1/none"
         )
+        assert unreachable.code == 1, unreachable.out + unreachable.err
         assert unreachable.problems[0]["code"] == "database_unreachable"
         assert "geheim" not in unreachable.out + unreachable.err
         made = deployment.call("db", "backup", "--to", str(tmp_path / "one.zip"))
