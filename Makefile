@@ -11,9 +11,10 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # so nothing is resolved: pip would refuse an extra that the file pins without naming it.
 install = $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $(1) || { echo "uv cannot; the same with pip …" && \
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r $(1); }
+DRILLS := $(sort $(foreach file,$(shell grep -l __main__ tests/drills/*.py),$(basename $(notdir $(file)))))
 COVERAGE_ACCESS := */platform_core/access/*,*/platform_identity/services/tokens*,*/platform_identity/services/keys*
 
-.PHONY: help run test lint format bench docs messages lock clean
+.PHONY: help run test drill lint format bench docs messages lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,6 +28,9 @@ test: $(VENV)/.dev ## Run every test with coverage
 	$(BIN)/pytest -n auto --cov --cov-report= $(ARGS)
 	@$(BIN)/coverage report --fail-under=90
 	@$(BIN)/coverage report --include='$(COVERAGE_ACCESS)' --fail-under=100
+
+drill: $(VENV)/.dev ## Kill, tamper and break for a long time; each drill first catches a planted fault
+	@for name in $(DRILLS); do echo "$$name"; $(BIN)/python -m tests.drills.$$name || exit 1; done
 
 lint: $(VENV)/.dev ## Check style, types, security and who imports whom
 	$(BIN)/ruff check .

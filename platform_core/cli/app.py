@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from platform_core import __version__
-from platform_core.cli import boot, deployments, imports, plugins, serve, startplugin
+from platform_core.cli import boot, db, deployments, imports, plugins, serve, startplugin
 from platform_core.cli.output import console
 
-CORE_COMMANDS = ("init", "check", "migrate", "run", "import", "startplugin", "plugin")
+CORE_COMMANDS = ("init", "check", "migrate", "run", "import", "startplugin", "plugin", "db")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,6 +55,7 @@ def build_app() -> typer.Typer:
     app.command("import")(imports.import_files)
     app.command("startplugin")(startplugin.startplugin)
     app.add_typer(plugins.app, name="plugin")
+    app.add_typer(db.app, name="db")
     return app
 
 

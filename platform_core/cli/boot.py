@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
+from platform_core.backups.errors import BackupError
+from platform_core.backups.journal import settle_if_interrupted
+from platform_core.backups.server import DatabaseServer
+from platform_core.backups.upgrading import finish_if_interrupted
 from platform_core.cli.output import fail, refuse, step
 from platform_core.conf.deployment import CONFIG_VARIABLE, FILE_NAME, Deployment, find_deployment
+from platform_core.conf.settings import read_variable
 from platform_core.registry.problems import PluginErrors, PluginProblem
-from platform_core.services import EmbeddedPostgres, EmbeddedPostgresError
+from platform_core.services import EmbeddedPostgresError, Lease
 
 FOLDER_VARIABLE = "PLATFORM_DIR"
 
@@ -92,40 +98,74 @@ def boot() -> None:
 @contextmanager
 def database(
     deployment: Deployment, *, as_json: bool = False, quiet: bool = False
-) -> Iterator[None]:
+) -> Iterator[DatabaseServer]:
     """Lend the embedded database for the block, unless ``DATABASE_URL`` names another one.
 
-    It is started when it does not run, and the last process that uses it stops it.
+    It is started when it does not run, and the last process that uses it stops it, unless ``db start`` keeps it. An
+    upgrade or restore that was interrupted is finished or undone first.
     """
-    if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
-        yield
-        return
     from platform_core.conf.database import embedded_postgres
 
-    server = embedded_postgres(deployment.data_dir)
-    deployment.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lease = os.open(deployment.data_dir / "postgres.lease", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lease, fcntl.LOCK_SH)
-        try:
-            with step("Starting the embedded PostgreSQL …", quiet=quiet or as_json):
-                server.start()
-        except EmbeddedPostgresError as error:
-            fail([_database_problem(error)], as_json=as_json)
-        try:
-            yield
-        finally:
-            _stop_if_last(server, lease)
-    finally:
-        os.close(lease)
-
-
-def _stop_if_last(server: EmbeddedPostgres, lease: int) -> None:
-    try:
-        fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    data_dir = deployment.data_dir
+    with reporting(as_json=as_json):
+        url = external_address()
+    if url:
+        external = DatabaseServer(url, embedded=False)
+        with reporting(as_json=as_json):
+            settle_if_interrupted(external, data_dir)
+        yield external
         return
-    server.stop()
+    server = embedded_postgres(data_dir)
+    with Lease(data_dir).shared(server):
+        with (
+            reporting(as_json=as_json),
+            step("Starting the embedded PostgreSQL …", quiet=quiet or as_json),
+        ):
+            finish_if_interrupted(data_dir)
+            embedded = DatabaseServer(server.start().url(), embedded=True)
+            settle_if_interrupted(embedded, data_dir)
+        yield embedded
+
+
+def external_address() -> str | None:
+    """Return the address in ``DATABASE_URL`` or the file that ``DATABASE_URL_FILE`` names; None means embedded.
+
+    Raises BackupError when that file cannot be read.
+    """
+    try:
+        return read_variable("DATABASE_URL", os.environ) or None
+    except OSError as error:
+        raise BackupError(
+            "secret_missing",
+            f"The file that DATABASE_URL_FILE names cannot be read: {error.strerror}.",
+            "Name a readable file that holds the address, or set DATABASE_URL.",
+        ) from error
+
+
+@contextmanager
+def reporting(*, as_json: bool) -> Iterator[None]:
+    """Leave with a report when the embedded server, a backup, a restore, the database or the disk refuses."""
+    try:
+        yield
+    except EmbeddedPostgresError as error:
+        fail([_database_problem(error)], as_json=as_json)
+    except BackupError as error:
+        refuse(error.message, error.way_out, code=error.code, as_json=as_json)
+    except psycopg.Error as error:
+        said = error.diag.message_primary or type(error).__name__
+        refuse(
+            f"The database did not do what was asked: {said}.",
+            "Repair what it names and repeat the command; what was there before is untouched.",
+            code="database_refused",
+            as_json=as_json,
+        )
+    except OSError as error:
+        refuse(
+            f"{error.filename or 'A file'} could not be read or written: {error.strerror}.",
+            "Make room or give access, and repeat the command; what was there before is untouched.",
+            code="file_refused",
+            as_json=as_json,
+        )
 
 
 def _database_problem(error: EmbeddedPostgresError) -> PluginProblem:

@@ -19,6 +19,7 @@ import typer
 from platform_core.cli import boot
 from platform_core.cli.deployments import apply_migrations, refuse_unfit_database
 from platform_core.cli.output import PROBLEMS, AsJson, console, print_json, refuse, step
+from platform_core.cli.schedule import BackupSchedule
 from platform_core.conf.deployment import Deployment
 
 READY_TIMEOUT_S = 60
@@ -41,12 +42,14 @@ def run(
         boot.set_up(deployment, as_json=as_json)
         lines = prepare(deployment, demo=demo, as_json=as_json)
         server = _start_server(host, port, workers, threads)
+        schedule = BackupSchedule(deployment, before_start=_die_with_parent)
         try:
             url = f"http://{host}:{port}"
             if _wait_until_ready(f"{url}/readyz", server, stop):
                 _announce(url, lines, as_json=as_json)
-            code = _wait(server, stop)
+            code = _wait(server, stop, schedule)
         finally:
+            schedule.stop()
             _stop(server)
     if code and not stop.requested:
         raise typer.Exit(PROBLEMS)
@@ -167,8 +170,9 @@ def _announce(url: str, lines: list[str], *, as_json: bool) -> None:
         console.print(f"  {line}", markup=False, highlight=False)
 
 
-def _wait(server: subprocess.Popen[bytes], stop: Stop) -> int:
+def _wait(server: subprocess.Popen[bytes], stop: Stop, schedule: BackupSchedule) -> int:
     while not stop.requested:
+        schedule.tick()
         try:
             return server.wait(timeout=0.5)
         except subprocess.TimeoutExpired:

@@ -40,7 +40,7 @@ def database_settings(
         )
     try:
         parts = dict(conninfo_to_dict(url))
-    except psycopg.ProgrammingError:
+    except psycopg.Error:  # of more than one class; its text holds the address
         raise PluginErrors(
             [
                 PluginProblem(

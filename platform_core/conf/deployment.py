@@ -53,6 +53,10 @@ class CoreSettings(PluginSettings):
     log_max_bytes: int = Field(default=10_000_000, ge=10_000)
     """Size in bytes at which a log file is rotated."""
     log_backups: int = Field(default=5, ge=1)
+    backup_at: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    """When ``platformctl run`` makes a backup each day, as ``HH:MM`` in the deployment's time zone."""
+    backup_keep: int = Field(default=7, ge=1)
+    """How many backups a scheduled one leaves in the data folder."""
     email_url: str = Field(default="file", repr=False)
     """``console``, ``file`` (below the data folder) or ``smtp://user:password@host:port``."""
     email_from: str = "platform@localhost"

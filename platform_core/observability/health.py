@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 import orjson
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -15,6 +17,7 @@ from django.views.decorators.http import require_safe
 from psycopg import Error as PsycopgError
 from psycopg_pool import PoolTimeout
 
+from platform_core.backups import listing
 from platform_core.contributions import HealthResult
 from platform_core.registry import installed
 from platform_core.registry.ledger import database_problems
@@ -101,6 +104,8 @@ def check_health() -> Iterator[CheckResult]:
     """Yield the core's checks, then each plugin's; a probe that raises is unhealthy and hurts no other."""
     yield _run("database", "platform_core", _database, critical=True)
     yield _run("plugins", "platform_core", _ledger, critical=True)
+    if settings.PLATFORM.deployment.core.backup_at:
+        yield _run("backup", "platform_core", _backup, critical=False)
     for entry in installed().entries["health_probes"]:
         probe = entry.item
         yield _run(probe.name, entry.owner, probe.check, critical=probe.critical)
@@ -136,6 +141,12 @@ def _ledger() -> HealthResult:
     return HealthResult(
         healthy=not problems, detail=" ".join(problem.message for problem in problems)
     )
+
+
+def _backup() -> HealthResult:
+    folder = settings.PLATFORM.deployment.data_dir / listing.FOLDER
+    detail = listing.overdue(folder, datetime.now(UTC))
+    return HealthResult(healthy=not detail, detail=detail)
 
 
 def _answer(status: int, body: object) -> HttpResponse:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.apps import apps
 from django.conf import settings
 from django.db import connection
@@ -34,6 +36,11 @@ def unlisted_plugins() -> list[PluginProblem]:
 
 def newer_database() -> list[PluginProblem]:
     """Return a problem for each application whose database has migrations that the code does not."""
+    return migrations_ahead(MigrationRecorder(connection).applied_migrations())
+
+
+def migrations_ahead(applied: Iterable[tuple[str, str]]) -> list[PluginProblem]:
+    """Return a problem for each loaded application of which ``applied`` has migrations that the code does not."""
     loader = MigrationLoader(None)
     replaced = {
         tuple(key) for migration in loader.disk_migrations.values() for key in migration.replaces
@@ -41,7 +48,7 @@ def newer_database() -> list[PluginProblem]:
     known = set(loader.disk_migrations) | replaced
     labels = {config.label for config in apps.get_app_configs()}
     ahead: dict[str, list[str]] = {}
-    for label, name in MigrationRecorder(connection).applied_migrations():
+    for label, name in applied:
         if label in labels and label in loader.migrated_apps and (label, name) not in known:
             ahead.setdefault(label, []).append(name)
     return [

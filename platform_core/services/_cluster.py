@@ -22,20 +22,33 @@ ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": 
 """All the environment the PostgreSQL programs get: no PG* variable, no secret of the caller."""
 
 
-def check_version(data: Path) -> None:
-    """Raise EmbeddedPostgresError when another PostgreSQL version made the data directory."""
+def version_of(data: Path) -> int:
+    """Return the PostgreSQL version that made the data directory.
+
+    Raises EmbeddedPostgresError when it is no data directory.
+    """
     try:
-        found = (data / "PG_VERSION").read_text("ascii").strip()
-    except FileNotFoundError:
+        return int((data / "PG_VERSION").read_text("ascii"))
+    except (FileNotFoundError, ValueError):
         raise EmbeddedPostgresError(
             f"{data} exists but is not a PostgreSQL data directory (it has no PG_VERSION)."
             " Restore it from a backup, or move it away to start with an empty database."
         ) from None
-    if found != str(MAJOR_VERSION):
+
+
+def check_version(data: Path, major: int = MAJOR_VERSION) -> None:
+    """Raise EmbeddedPostgresError when another PostgreSQL version made the data directory."""
+    found = version_of(data)
+    if found < major:
         raise EmbeddedPostgresError(
-            f"{data} was made by PostgreSQL {found}, but the installed programs are version"
-            f" {MAJOR_VERSION}. Dump it with version {found} and load the dump into a new data"
-            " folder, or install the package that carries that version, or set DATABASE_URL."
+            f"{data} was made by PostgreSQL {found}, but the programs in use are version {major}."
+            " Run platformctl db upgrade, which makes a backup, loads it into a new cluster and keeps"
+            " the old folder, or set DATABASE_URL."
+        )
+    if found > major:
+        raise EmbeddedPostgresError(
+            f"{data} was made by PostgreSQL {found}, but the programs in use are version {major}."
+            " Install the package that carries the newer version, or set DATABASE_URL."
         )
 
 

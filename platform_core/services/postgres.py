@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from platform_core.services._account import Account, server_account
-from platform_core.services._binaries import executable_binaries
+from platform_core.services._binaries import MAJOR_VERSION, executable_binaries
 from platform_core.services._cluster import (
     ENVIRONMENT,
     ROLE,
@@ -24,6 +24,7 @@ from platform_core.services._cluster import (
     create_cluster,
     explain,
     set_role_password,
+    version_of,
 )
 from platform_core.services._errors import EmbeddedPostgresError
 from platform_core.services._folder import Folder
@@ -80,8 +81,9 @@ class EmbeddedPostgres:
         *,
         database: str = "platform",
         settings: Mapping[str, str] | None = None,
+        major: int = MAJOR_VERSION,
     ) -> None:
-        """Name the folder, the database and server settings (as in `postgresql.conf`).
+        """Name the folder, the database, server settings (as in `postgresql.conf`) and the version of the programs.
 
         Nothing is created or started yet. Settings apply when this object starts the server, not
         when it adopts a running one. Raises EmbeddedPostgresError for a setting the launcher needs
@@ -89,6 +91,7 @@ class EmbeddedPostgres:
         """
         self._folder = Folder(folder)
         self._database = database
+        self._major = major
         self._settings = server_settings(settings or {})
         if not 0 < len(database.encode()) < 64 or "\0" in database:
             raise EmbeddedPostgresError(
@@ -136,24 +139,41 @@ class EmbeddedPostgres:
             return None
         return self._info(postmaster, password)
 
+    def version_on_disk(self) -> int | None:
+        """Return the PostgreSQL version that made the cluster, or None when there is none yet.
+
+        Raises EmbeddedPostgresError when what is there is no cluster.
+        """
+        return version_of(self._folder.data) if self._folder.data.exists() else None
+
     def _start_locked(self, deadline: float) -> ServerInfo:
         data = self._folder.data
         account = server_account(data)
+        if data.exists():
+            check_version(data, self._major)
         postmaster = live_postmaster(data)
         if postmaster is not None and postmaster.status == "stopping":
             wait_gone(postmaster.pid, data, deadline)
             postmaster = live_postmaster(data)
-        process = None
-        if postmaster is None:
-            process = self._launch(account, deadline)
+        if postmaster is not None:
+            try:
+                return self._usable(None, deadline)
+            except EmbeddedPostgresError:
+                # One that was killed a moment ago still looks alive; then a new one takes its place.
+                if not wait_gone(postmaster.pid, data, min(deadline, time.monotonic() + 2)):
+                    raise
+        process = self._launch(account, deadline)
         try:
-            info = self._wait_until_ready(process, deadline)
-            self._ensure_database(info)
+            return self._usable(process, deadline)
         except BaseException:  # Ctrl-C too: a server that start() did not return must not remain
-            if process is not None and process.returncode is None:
+            if process.returncode is None:
                 process.send_signal(signal.SIGINT)
                 wait_gone(process.pid, data, time.monotonic() + 10)
             raise
+
+    def _usable(self, process: "subprocess.Popen[bytes] | None", deadline: float) -> ServerInfo:
+        info = self._wait_until_ready(process, deadline)
+        self._ensure_database(info)
         return info
 
     def _stop_locked(self, number: signal.Signals, deadline: float) -> bool:
@@ -172,9 +192,8 @@ class EmbeddedPostgres:
     def _launch(self, account: Account, deadline: float) -> "subprocess.Popen[bytes]":
         """Prepare the folder and start a server process of its own session."""
         folder, data = self._folder, self._folder.data
-        binaries = executable_binaries(account, folder.path)
+        binaries = executable_binaries(account, folder.path, self._major)
         if data.exists():
-            check_version(data)
             self._clear_what_a_crash_left(account)
         else:
             durable = self._settings.get("fsync") != "off"

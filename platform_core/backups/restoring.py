@@ -1,0 +1,191 @@
+"""Restore a backup beside what is there, and exchange the two at the very end."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from platform_core.backups import files
+from platform_core.backups.archive import ArchiveReader, sync_folder
+from platform_core.backups.errors import BackupError
+from platform_core.backups.journal import Journal, settle
+from platform_core.backups.lock import backup_lock
+from platform_core.backups.making import DUMP, FILES, Progress, load_dump
+from platform_core.backups.server import Connection, DatabaseServer
+from platform_core.backups.tables import count_rows, differing_tables, other_clients
+
+PREVIOUS = r"before_\d{8}t\d{6}z"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """What a restore has put in place, and under which names the previous state is kept."""
+
+    rows: int
+    files: int
+    previous_database: str
+    previous_files: Path
+
+
+@contextmanager
+def open_backup(path: Path, *, progress: Progress) -> Iterator[ArchiveReader]:
+    """Yield the backup at ``path`` once every byte of it has been checked; raises BackupError."""
+    size = path.stat().st_size if path.is_file() else 0
+    done = 0
+
+    def moved(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("Checking the file", (done + 64) >> 10, size >> 10)
+
+    with ArchiveReader(path, moved=moved) as archive:
+        yield archive
+
+
+def check_fits(archive: ArchiveReader, server: DatabaseServer) -> None:
+    """Raise BackupError when this server or its programs are older than those that the backup was made with."""
+    made_with = int(str(archive.manifest["postgresql"]).partition(".")[0])
+    with server.connect() as connection:
+        present = connection.info.server_version // 10_000
+    if made_with > min(present, server.major):
+        raise BackupError(
+            "server_older",
+            f"The backup was made of PostgreSQL {made_with}; the server here is {present},"
+            f" its programs are {server.major}.",
+            f"Restore it into PostgreSQL {made_with} or newer.",
+        )
+
+
+def refuse_users(server: DatabaseServer) -> None:
+    """Raise BackupError while anybody is connected to the deployment's database."""
+    with server.connect_beside() as connection:
+        if users := other_clients(connection, server.database):
+            raise _in_use(users)
+
+
+def restore_backup(
+    server: DatabaseServer,
+    data_dir: Path,
+    archive: ArchiveReader,
+    *,
+    progress: Progress,
+) -> Restored:
+    """Put database and files of the backup in place of the present ones, which stay under names with the date.
+
+    Everything is loaded and compared beside first. Raises BackupError, and then the present state is as it was; a
+    process that is killed leaves it so too, or, once the databases have been renamed, the next command finishes.
+    """
+    with backup_lock(data_dir):
+        settle(server, data_dir)
+        refuse_users(server)
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        secrets = bool(archive.manifest["secrets"])
+        members = archive.names_below(FILES)
+        journal = Journal(
+            stamp=stamp,
+            incoming=server.beside(f"restoring_{stamp.lower()}"),
+            previous=server.beside(f"before_{stamp.lower()}"),
+            present=files.entries(data_dir, secrets=secrets),
+        )
+        journal.write(data_dir)
+        try:
+            _stage(archive, members, journal.staged(data_dir), progress)
+            _load(server, archive, journal.incoming, progress)
+            _rename(server, journal)
+        except BaseException:  # Ctrl-C too; should even this fail, the next command does it
+            settle(server, data_dir)
+            raise
+        journal.exchange_files(data_dir)
+        journal.remove(data_dir)
+    return Restored(
+        rows=sum(archive.manifest["rows"].values()),
+        files=len(members),
+        previous_database=journal.previous,
+        previous_files=journal.kept(data_dir),
+    )
+
+
+def previous_states(server: DatabaseServer, data_dir: Path) -> tuple[list[str], list[Path]]:
+    """Return the databases and folders that earlier restores have kept."""
+    with server.connect_beside() as connection:
+        databases = server.databases_named(connection, PREVIOUS)
+    return databases, sorted(data_dir.glob("before-restore-*"))
+
+
+def drop_previous_states(server: DatabaseServer, data_dir: Path) -> tuple[list[str], list[Path]]:
+    """Drop what earlier restores have kept, and return it."""
+    with backup_lock(data_dir):
+        settle(server, data_dir)
+        databases, folders = previous_states(server, data_dir)
+        with server.connect_beside() as connection:
+            for name in databases:
+                server.drop_database(connection, name)
+        for folder in folders:
+            shutil.rmtree(folder)
+    return databases, folders
+
+
+def _stage(archive: ArchiveReader, members: list[str], folder: Path, progress: Progress) -> None:
+    folder.mkdir(mode=0o700)
+    for index, name in enumerate(members):
+        progress("Unpacking files", index, len(members))
+        archive.extract(name, folder / name.removeprefix(FILES))
+    progress("Unpacking files", len(members), len(members))
+    for path in (folder, *(one for one in folder.rglob("*") if one.is_dir())):
+        sync_folder(path)
+
+
+def _load(server: DatabaseServer, archive: ArchiveReader, name: str, progress: Progress) -> None:
+    rows = archive.manifest["rows"]
+    with server.connect_beside() as connection:
+        server.create_database(connection, name)
+    load_dump(server, archive.read(DUMP), name, len(rows), "Loading tables", progress)
+    with server.connect(name) as connection:
+        different = differing_tables(rows, count_rows(connection))
+        connection.execute("ANALYZE")
+    if different:
+        raise BackupError(
+            "restore_differs",
+            f"What was loaded is not what the backup counted: {'; '.join(different[:5])}.",
+            "Nothing was exchanged. Check the server's disk and log, and repeat the command.",
+        )
+
+
+def _rename(server: DatabaseServer, journal: Journal) -> None:
+    """Exchange the names of the two databases in one transaction: the one moment at which the state changes."""
+    statement = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    with server.connect_beside() as connection:
+        try:
+            with connection.transaction():
+                for old, new in (
+                    (server.database, journal.previous),
+                    (journal.incoming, server.database),
+                ):
+                    connection.execute(statement.format(sql.Identifier(old), sql.Identifier(new)))
+        except psycopg.errors.ObjectInUse as error:
+            raise _in_use(_users(connection, server)) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise BackupError(
+                "cannot_rename_database",
+                f"The database user may not rename {server.database}.",
+                "Let an administrator make it the owner of the database and give it CREATEDB.",
+            ) from error
+
+
+def _users(connection: Connection, server: DatabaseServer) -> int:
+    return other_clients(connection, server.database)
+
+
+def _in_use(users: int) -> BackupError:
+    return BackupError(
+        "database_in_use",
+        f"{users} other connections use the database.",
+        "Stop platformctl run, gunicorn and every other process that uses it, then repeat the command.",
+    )
