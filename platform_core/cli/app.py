@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from platform_core import __version__
-from platform_core.cli import boot, deployments, imports, plugins, serve, startplugin
+from platform_core.cli import boot, deployments, imports, plugin_removal, plugins, serve, startplugin
 from platform_core.cli.output import console
 
 CORE_COMMANDS = ("init", "check", "migrate", "run", "import", "startplugin", "plugin")
@@ -54,6 +54,8 @@ def build_app() -> typer.Typer:
     app.command("run")(serve.run)
     app.command("import")(imports.import_files)
     app.command("startplugin")(startplugin.startplugin)
+    plugins.app.command("uninstall")(plugin_removal.uninstall)
+    plugins.app.command("restore")(plugin_removal.restore)
     app.add_typer(plugins.app, name="plugin")
     return app
 

@@ -3,6 +3,7 @@
 from platform_core.models import links as _links  # noqa: F401 - it listens from now on
 from platform_core.models.base import BaseModel
 from platform_core.models.constraints import UniqueAmongLive
+from platform_core.models.history import record_history
 from platform_core.models.identifiers import uuid7
 from platform_core.models.ledger import PluginRecord
 from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuerySet
@@ -18,5 +19,6 @@ __all__ = [
     "Referrer",
     "UniqueAmongLive",
     "keep_for_reference",
+    "record_history",
     "uuid7",
 ]
