@@ -158,7 +158,9 @@ def sequences_of(parts: list[Part]) -> list[Sequence]:
     with connection.cursor() as cursor:
         for part in parts:
             for column in part.columns:
-                cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [quoted(part.table), column])
+                cursor.execute(
+                    "SELECT pg_get_serial_sequence(%s, %s)", [quoted(part.table), column]
+                )
                 (name,) = cursor.fetchone()
                 if name is None:
                     continue

@@ -55,7 +55,9 @@ def steps_to(slug: str, schema: tuple[str, ...]) -> SchemaSteps:
     if unknown or reached != wanted:
         raise PluginErrors([_other_history(slug, unknown, sorted(reached - wanted))])
     leaves = tuple(
-        sorted(key for key in wanted if not any(c.key in wanted for c in graph.node_map[key].children))
+        sorted(
+            key for key in wanted if not any(c.key in wanted for c in graph.node_map[key].children)
+        )
     )
     plan = executor.migration_plan(list(leaves))
     return SchemaSteps(targets=leaves, plan=tuple(migration for migration, _ in plan))
@@ -63,7 +65,9 @@ def steps_to(slug: str, schema: tuple[str, ...]) -> SchemaSteps:
 
 def _other_history(slug: str, unknown: list[str], extra: list[Key]) -> PluginProblem:
     if unknown:
-        message = f"The installed version does not have the archive's migrations {', '.join(unknown)}."
+        message = (
+            f"The installed version does not have the archive's migrations {', '.join(unknown)}."
+        )
     else:
         names = ", ".join(name for _, name in extra)
         message = f"In the installed version the archive's migrations need others: {names}."

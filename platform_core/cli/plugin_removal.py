@@ -60,9 +60,7 @@ def uninstall(
             _boot(deployment, remaining, as_json=as_json)
             from platform_core.archives import removal as removing
 
-            removal = removing.Removal(
-                slug=slug, deployment=deployment, lists=lists, target=target
-            )
+            removal = removing.Removal(slug=slug, deployment=deployment, lists=lists, target=target)
             found = removing.preview(removal)
             if not as_json:
                 _show_preview(found)

@@ -8,6 +8,7 @@ from platform_core.models.identifiers import uuid7
 from platform_core.models.ledger import PluginRecord
 from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuerySet
 from platform_core.models.referrers import DeletionBlocked, Referrer, keep_for_reference
+from platform_core.models.refusals import referrers_of
 
 __all__ = [
     "AllObjects",
@@ -20,5 +21,6 @@ __all__ = [
     "UniqueAmongLive",
     "keep_for_reference",
     "record_history",
+    "referrers_of",
     "uuid7",
 ]

@@ -21,6 +21,7 @@ from platform_core.models.querysets import (
     touch_aggregates,
 )
 from platform_core.models.referrers import references_to_clear
+from platform_core.models.refusals import deletion_named
 
 RESTORED = "restored"
 
@@ -136,10 +137,11 @@ class BaseModel(models.Model):
     def hard_delete(self, using: str | None = None) -> tuple[int, dict[str, int]]:
         """Remove the row for good, with what cascades from it, as Django's ``delete()`` does; history stays.
 
-        Raises ``ProtectedError`` or ``RestrictedError`` when a reference forbids it.
+        Raises ``ProtectedError`` or ``RestrictedError`` when a reference forbids it, and ``DeletionBlocked`` when rows
+        of a dormant plugin, or of one that is not loaded, do.
         """
         using = using or router.db_for_write(type(self), instance=self)
-        with transaction.atomic(using=using):
+        with deletion_named(using):
             roots = lock_aggregates(rows_of(type(self), using).filter(pk=self.pk))
             removed = super().delete(using=using)
             touch_aggregates(type(self), roots, using=using)

@@ -61,7 +61,11 @@ def missing_grants(exported: Exported) -> list[MissingReference]:
         ("role_assignments.user", User, _values(exported["assignments"], "user")),
         ("role_assignments.unit", OrgUnit, _values(exported["assignments"], "unit")),
         ("role_assignments.role", Role, _without(_values(exported["assignments"], "role"), roles)),
-        ("role_inheritances.role", Role, _without(_values(exported["inheritances"], "role"), roles)),
+        (
+            "role_inheritances.role",
+            Role,
+            _without(_values(exported["inheritances"], "role"), roles),
+        ),
         (
             "role_inheritances.parent",
             Role,
