@@ -35,7 +35,7 @@ class Part:
     @property
     def is_history(self) -> bool:
         """Whether it is a history table."""
-        return HISTORY_COLUMNS <= set(self.columns)
+        return set(self.columns) >= HISTORY_COLUMNS
 
     def copy_out(self) -> sql.Composed:
         """Return the statement that writes the rows to the client."""

@@ -132,7 +132,7 @@ def clear(key: Dangling) -> int:
                     sql.Identifier(key.table), key.condition
                 )
             )
-            return cursor.rowcount
+            return int(cursor.rowcount)
     columns, history = _columns(key.table), _history_of(key.table)
     bump = ", version = r.version + 1" if "version" in columns else ""
     with connection.cursor() as cursor:
@@ -148,7 +148,7 @@ def clear(key: Dangling) -> int:
                 sql.Identifier(key.table), sql.Identifier(key.column), key.condition
             )
         )
-        changed = cursor.rowcount
+        changed = int(cursor.rowcount)
         if history and "id" in columns:
             ids = [pk for (pk,) in cursor.fetchall()]
             copied = sorted((columns & _columns(history)) - set(OWN_COLUMNS))

@@ -43,8 +43,7 @@ def ledger_record(slug: str) -> dict[str, Any]:
     """Return what the ledger knows of the plugin; empty when it knows nothing."""
     from platform_core.models import PluginRecord
 
-    found: dict[str, Any] = PluginRecord.objects.filter(slug=slug).values().first() or {}
-    return found
+    return dict(PluginRecord.objects.filter(slug=slug).values().first() or {})
 
 
 def take_archive(

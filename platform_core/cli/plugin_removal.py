@@ -214,17 +214,16 @@ def _default_archive(deployment: Deployment, slug: str) -> Path:
 def _refuse_removal(slug: str, lists: Lists) -> None:
     """Raise PluginErrors for the plugin with the user model, and for one that listed plugins require."""
     candidates = discover()
-    problems = []
-    for one in resolve(lists.plugins, lists.dormant, candidates).plugins:
-        if one.slug == slug and one.config.auth_user_model:
-            problems.append(
-                PluginProblem(
-                    plugin=slug,
-                    code="user_model_needed",
-                    message="It brings the user model, which can be neither absent nor dormant.",
-                    way_out="Leave it enabled.",
-                )
-            )
+    problems = [
+        PluginProblem(
+            plugin=slug,
+            code="user_model_needed",
+            message="It brings the user model, which can be neither absent nor dormant.",
+            way_out="Leave it enabled.",
+        )
+        for one in resolve(lists.plugins, lists.dormant, candidates).plugins
+        if one.slug == slug and one.config.auth_user_model
+    ]
     for other in (*lists.plugins, *lists.dormant):
         group = candidates.get(other, ())
         if other != slug and group and slug in required_slugs(group[0], candidates):

@@ -205,7 +205,7 @@ def _edit(deployment: Deployment, target: Target, *, as_json: bool) -> None:
         try:
             with step("Starting the new set of plugins …", quiet=as_json):
                 require_boot(take_snapshots([target.lists], with_database=False)[0])
-            writelists_of(deployment.file, target.lists)
+            write_lists(deployment.file, target.lists)
         except PluginErrors as errors:
             fail(errors.problems, as_json=as_json)
     if as_json:
@@ -226,7 +226,7 @@ def _carry_out(deployment: Deployment, made: Plan, *, as_json: bool) -> list[str
         return []
     before = None
     try:
-        before = writelists_of(deployment.file, made.target.lists)
+        before = write_lists(deployment.file, made.target.lists)
         with step("Migrating …", quiet=as_json):
             answer = run_migrate()
         if not answer.get("ok"):

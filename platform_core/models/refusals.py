@@ -24,13 +24,14 @@ _KEY = re.compile(r"\((?P<columns>[^()]+)\)=\((?P<value>.+)\)")
 """How PostgreSQL tells the key in a refusal's detail, in whatever language the words around it are."""
 
 _FOREIGN_KEYS = """
-SELECT c.conname, other.relname, a.attname, c.condeferrable
+SELECT c.conname, other.relname, a.attname, own.relname, c.condeferrable
 FROM pg_constraint c
 JOIN pg_class own ON own.oid = c.confrelid
 JOIN pg_class other ON other.oid = c.conrelid
 JOIN pg_attribute a ON a.attrelid = other.oid AND a.attnum = c.conkey[1]
 WHERE c.contype = 'f' AND cardinality(c.conkey) = 1
   AND own.relnamespace = current_schema()::regnamespace
+ORDER BY other.relname, c.conname
 """
 
 
@@ -39,6 +40,7 @@ class _ForeignKey:
     name: str
     table: str
     column: str
+    target: str
     deferrable: bool
 
 
@@ -100,24 +102,26 @@ def _keys_like(table: str, name: str, *, using: str) -> list[_ForeignKey]:
 
     A refusal names one; a person wants to hear of all of them at once.
     """
-    with connections[using].cursor() as cursor:
-        cursor.execute(
-            _FOREIGN_KEYS + "AND c.confrelid IN (SELECT v.confrelid FROM pg_constraint v "
-            "JOIN pg_class w ON w.oid = v.conrelid WHERE v.conname = %s AND w.relname = %s "
-            "AND w.relnamespace = current_schema()::regnamespace) ORDER BY other.relname, c.conname",
-            [name, table],
-        )
-        keys = [_ForeignKey(*row) for row in cursor.fetchall()]
+    keys = _foreign_keys(using)
+    targets = {key.target for key in keys if (key.table, key.name) == (table, name)}
     unseen = _unseen_tables(keys)
-    return [key for key in keys if (key.table, key.name) == (table, name) or key.table in unseen]
+    return [
+        key
+        for key in keys
+        if key.target in targets and (key.table in unseen or (key.table, key.name) == (table, name))
+    ]
 
 
 def _unseen_keys(using: str) -> list[_ForeignKey]:
-    with connections[using].cursor() as cursor:
-        cursor.execute(_FOREIGN_KEYS)
-        keys = [_ForeignKey(*row) for row in cursor.fetchall()]
+    keys = _foreign_keys(using)
     unseen = _unseen_tables(keys)
     return [key for key in keys if key.table in unseen]
+
+
+def _foreign_keys(using: str) -> list[_ForeignKey]:
+    with connections[using].cursor() as cursor:
+        cursor.execute(_FOREIGN_KEYS)
+        return [_ForeignKey(*row) for row in cursor.fetchall()]
 
 
 def _unseen_tables(keys: list[_ForeignKey]) -> set[str]:

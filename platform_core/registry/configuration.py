@@ -104,7 +104,7 @@ def with_sections(text: str, sections: Mapping[str, Mapping[str, Any] | None]) -
             continue
         if plugins is None:
             plugins = document["plugins"] = tomlkit.table(is_super_table=True)
-        document["plugins"][slug] = dict(values)  # type: ignore[index]
+        document["plugins"][slug] = dict(values)
     return tomlkit.dumps(document)
 
 

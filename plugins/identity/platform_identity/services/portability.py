@@ -156,7 +156,7 @@ def _insert(model: type[Model], rows: Sequence[Any]) -> None:
     for row in serializers.deserialize("python", rows):
         row.save(force_insert=True)
     if hasattr(model, "history"):
-        keys = [model._meta.pk.to_python(row["pk"]) for row in rows]  # type: ignore[union-attr]
+        keys = [model._meta.pk.to_python(row["pk"]) for row in rows]
         record_history(model, keys, "+", using="default", reason="restored from an archive")
 
 
