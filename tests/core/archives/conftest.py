@@ -80,7 +80,13 @@ def write_plugin_file(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """Make the deployment, take the plugin out, and keep both databases to copy."""
-    folder = tmp_path_factory.mktemp("archives")
+    with made_ground(tmp_path_factory.mktemp("archives")) as made:
+        yield made
+
+
+@contextmanager
+def made_ground(folder: Path) -> Iterator[Ground]:
+    """Make the deployment in ``folder``, take the plugin out, and keep both databases to copy."""
     with new_deployment(folder / "site", plugins=["identity", "education"]) as site:
         assert site.call("migrate").code == 0
         write_oneroster_set(folder, schools=2, students=20)
