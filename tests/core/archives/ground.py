@@ -102,7 +102,9 @@ def give_grants(database_url: str) -> None:
             [ADMINS_ROLE],
         )
         school = connection.execute("SELECT id FROM education_school ORDER BY name").fetchone()
-        unit = connection.execute("SELECT id FROM identity_orgunit ORDER BY path LIMIT 1").fetchone()
+        unit = connection.execute(
+            "SELECT id FROM identity_orgunit ORDER BY path LIMIT 1"
+        ).fetchone()
         viewer = connection.execute(
             "SELECT id FROM identity_role WHERE name = 'education.viewer'"
         ).fetchone()

@@ -98,7 +98,9 @@ def site(tmp_path: Path) -> Iterator[TestDeployment]:
         with psycopg.connect(made.database_url) as connection:
             connection.execute("DELETE FROM notes_note")
             for key, title in NOTES:
-                connection.execute("INSERT INTO notes_note (id, title) VALUES (%s, %s)", [key, title])
+                connection.execute(
+                    "INSERT INTO notes_note (id, title) VALUES (%s, %s)", [key, title]
+                )
             connection.execute("SELECT setval(pg_get_serial_sequence('notes_note', 'id'), 41)")
         yield made
 

@@ -87,14 +87,23 @@ def test_rows_of_a_dormant_plugin_without_cascade_are_named(
         publisher.hard_delete()
 
     (found,) = raised.value.referrers
-    assert (found.plugin, found.model, found.count) == ("models_testapp", "models_testapp.Category", 1)
+    assert (found.plugin, found.model, found.count) == (
+        "models_testapp",
+        "models_testapp.Category",
+        1,
+    )
     assert "switched off" in str(found.way_out)
 
 
 def test_an_insertion_that_leads_nowhere_is_no_blocked_deletion(publisher: Publisher) -> None:
-    with pytest.raises(IntegrityError) as raised, transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO ghosts_loan VALUES (9, %s)", [uuid.uuid4()])
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    insertion = "INSERT INTO ghosts_loan VALUES (9, %s); SET CONSTRAINTS ALL IMMEDIATE"
+    with (
+        pytest.raises(IntegrityError) as raised,
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(insertion, [uuid.uuid4()])
 
     assert referrers_of(raised.value) == ()
