@@ -27,6 +27,7 @@ class Ground:
     after: str
     archive: Path
     facts: Facts
+    rows: int
     document: dict[str, Any]
     folder: Path
 
@@ -106,6 +107,7 @@ def made_ground(folder: Path) -> Iterator[Ground]:
                 after=site.database_url,
                 archive=archive,
                 facts=facts,
+                rows=sum(one["rows"] for one in answer.document["tables"]),
                 document=answer.document,
                 folder=site.folder,
             )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.core.archives.conftest import Ground
 from tests.core.archives.kills import (
     RESTORE_POINTS,
@@ -15,15 +13,13 @@ from tests.core.archives.kills import (
 )
 
 
-@pytest.mark.parametrize("point", [UNINSTALL_POINTS[4]])
-def test_a_killed_uninstall_loses_nothing(
-    point: tuple[str, str], ground: Ground, tmp_path: Path
+def test_an_uninstall_killed_before_its_commit_loses_nothing(
+    ground: Ground, tmp_path: Path
 ) -> None:
-    uninstall_after_a_kill(ground, tmp_path / "site", point)
+    uninstall_after_a_kill(ground, tmp_path / "site", UNINSTALL_POINTS[4], and_restore=False)
 
 
-@pytest.mark.parametrize("point", [RESTORE_POINTS[1], RESTORE_POINTS[3]])
-def test_a_killed_restore_is_completed_by_the_next(
-    point: tuple[str, str], ground: Ground, tmp_path: Path
+def test_a_restore_killed_after_its_commit_is_completed_by_the_next(
+    ground: Ground, tmp_path: Path
 ) -> None:
-    restore_after_a_kill(ground, tmp_path / "site", point)
+    restore_after_a_kill(ground, tmp_path / "site", RESTORE_POINTS[3])

@@ -49,7 +49,6 @@ def test_everything_returns_row_by_row(ground: Ground, tmp_path: Path) -> None:
         assert done.code == 0, done.out + done.err
         assert done.document["state"] == "enabled"
         assert facts_of(site.database_url) == ground.facts
-        assert site.call("check").code == 0
         logo = site.folder / "var" / "plugins" / "education" / "logos" / "north.svg"
         assert logo.read_text() == "<svg/>"
 
@@ -111,7 +110,6 @@ def test_what_the_rows_need_and_is_gone_is_told_before_anything_is_written(
     [
         ("identity", ["--confirm", "identity"], "user_model_needed"),
         ("education", ["--confirm", "Education"], "not_confirmed"),
-        ("education", [], "not_confirmed"),
         ("nothing", ["--confirm", "nothing"], "unknown_plugin"),
     ],
 )
@@ -160,6 +158,35 @@ def test_a_plugin_whose_wheel_is_gone_and_that_others_refer_to_is_refused_and_th
             ).fetchall()
         assert left == [("ghosts_house_room",)]
         assert archive.exists()
+
+
+def test_a_command_that_a_missing_plugin_stands_against_names_it(
+    ground: Ground, tmp_path: Path
+) -> None:
+    with ground.without_education(tmp_path / "site") as site:
+        with psycopg.connect(site.database_url) as connection:
+            session = connection.execute(
+                "INSERT INTO identity_loginsession (id, created_at, updated_at, version, user_id, "
+                "kind, last_used_at, expires_at, session_key, user_agent, revoked_reason) "
+                "VALUES (gen_random_uuid(), now(), now(), 1, %s, 'app', now(), "
+                "now() - interval '1 year', '', '', '') RETURNING id",
+                [CLERK],
+            ).fetchone()
+            connection.execute(
+                "CREATE TABLE ghosts_visit (session uuid REFERENCES identity_loginsession "
+                "DEFERRABLE INITIALLY DEFERRED)"
+            )
+            connection.execute("INSERT INTO ghosts_visit VALUES (%s)", session)
+            connection.execute(
+                "INSERT INTO django_migrations (app, name, applied) VALUES ('ghosts', '0001', now())"
+            )
+
+        answer = site.call("identity", "purge-sessions")
+
+        assert answer.code == 1
+        assert "ghosts ghosts_visit" in answer.err
+        assert "1 rows still refer" in answer.err
+        assert "platformctl plugin uninstall ghosts" in answer.err
 
 
 def test_an_archive_is_never_overwritten(ground: Ground, tmp_path: Path) -> None:
