@@ -5,18 +5,18 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.filesize import decimal
 from rich.text import Text
 
 from platform_core.cli import boot
 from platform_core.cli.imports import progress_bar
-from platform_core.cli.output import AsJson, console, fail, print_json, refuse, table
+from platform_core.cli.output import AsJson, console, fail, print_json, refuse
 from platform_core.cli.plugins import Slug, lists_of, refuse_environment, run_migrate
+from platform_core.cli.removal_view import show_preview
 from platform_core.conf.deployment import Deployment
 from platform_core.errors import DomainError
 from platform_core.registry.configuration import Lists
@@ -63,7 +63,7 @@ def uninstall(
             removal = removing.Removal(slug=slug, deployment=deployment, lists=lists, target=target)
             found = removing.preview(removal)
             if not as_json:
-                _show_preview(found)
+                show_preview(found)
             if dry_run:
                 _done({"removed": False, **found}, "Nothing was changed.", as_json=as_json)
                 return
@@ -276,35 +276,6 @@ def _synchronise() -> None:
     from platform_core.registry.synchronisation import synchronise
 
     synchronise()
-
-
-def _show_preview(found: Mapping[str, Any]) -> None:
-    made = table(f"To be removed: {found['plugin']} ({found['state']})", "Table", "Rows", "Size")
-    for one in found["tables"]:
-        made.add_row(
-            Text(one["name"], style="dim" if one["history"] else ""),
-            str(one["rows"]),
-            decimal(one["bytes"]),
-        )
-    console.print(made, soft_wrap=False)
-    for one in found["elsewhere"]:
-        _line(f"{one['name']}: {one['rows']} rows")
-    for kind, count in found["grants"].items():
-        _line(f"Grants, {kind}: {count}")
-    if not found["grants_leave_with_it"]:
-        _line("Grants: the source of grants cannot hand them out; they stay there.")
-    _line(f"Migrations: {len(found['migrations'])}")
-    _line(f"Files: {found['files']['count']}, {decimal(found['files']['bytes'])}")
-    _line(f"Settings in platform.toml: {_joined(found['settings'])}")
-    _line(f"Archive: {found['archive']}")
-
-
-def _line(text: str) -> None:
-    console.print(Text(f"  {text}"))
-
-
-def _joined(names: Sequence[str]) -> str:
-    return ", ".join(names) or "none"
 
 
 def _done(document: Mapping[str, Any], text: str, *, as_json: bool) -> None:
