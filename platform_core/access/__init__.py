@@ -11,7 +11,13 @@ from platform_core.access.actors import (
     system_actor,
 )
 from platform_core.access.decisions import Decision, decide, may_some, scope
-from platform_core.access.grants import Grant, Grants, GrantSource
+from platform_core.access.grants import (
+    Grant,
+    Grants,
+    GrantSource,
+    MissingReference,
+    PortableGrants,
+)
 from platform_core.access.leaves import Always, Granted, Never, SignedIn, Where
 from platform_core.access.permissions import (
     PermissionRegistry,
@@ -34,12 +40,14 @@ __all__ = [
     "GrantSource",
     "Granted",
     "Grants",
+    "MissingReference",
     "Never",
     "ObjectRequired",
     "PermissionRegistry",
     "PermissionRegistryError",
     "Policy",
     "PolicyError",
+    "PortableGrants",
     "Rule",
     "SignedIn",
     "Where",

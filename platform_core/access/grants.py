@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -84,6 +84,39 @@ class GrantSource(Protocol):
 
     def synchronise(self, permissions: Sequence[Permission], roles: Sequence[Role]) -> None:
         """Store the permissions and default roles of enabled plugins, after each migrate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingReference:
+    """Rows of an archive that need others which are gone: where, what is gone, how many, and the first keys."""
+
+    place: str
+    target: str
+    count: int
+    keys: tuple[str, ...]
+
+
+@runtime_checkable
+class PortableGrants(Protocol):
+    """What a grant source may offer beside ``GrantSource``, so that a plugin's grants leave and return with it.
+
+    A plugin's grants are the roles that it ships with their assignments, assignments for objects of its models, and
+    its permissions in other roles. Each method runs inside the caller's transaction.
+    """
+
+    def export_grants(self, slug: str) -> Mapping[str, Sequence[Any]]:
+        """Return the grants of ``slug`` as lists by kind; JSON with text for dates and ids holds them."""
+
+    def remove_grants(self, slug: str) -> None:
+        """Remove what ``export_grants`` returns."""
+
+    def missing_grants(
+        self, slug: str, exported: Mapping[str, Sequence[Any]]
+    ) -> Sequence[MissingReference]:
+        """Return what the ``exported`` grants need and is gone; nothing is changed."""
+
+    def import_grants(self, slug: str, exported: Mapping[str, Sequence[Any]]) -> None:
+        """Put back the ``exported`` grants, without those that need what is gone."""
 
 
 _source: GrantSource | None = None

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from platform_core import __version__
-from platform_core.cli import boot, db, deployments, imports, plugins, serve, startplugin
-from platform_core.cli.output import console
+from platform_core.cli import (
+    boot,
+    db,
+    deployments,
+    imports,
+    plugin_removal,
+    plugins,
+    serve,
+    startplugin,
+)
+from platform_core.cli.output import console, fail
+from platform_core.registry.problems import PluginProblem
 
 CORE_COMMANDS = ("init", "check", "migrate", "run", "import", "startplugin", "plugin", "db")
 
@@ -32,9 +43,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with boot.database(deployment, as_json=as_json):
             boot.set_up(deployment, as_json=as_json)
             add_contributed(app)
-            app(words)
+            with _refusals_told(as_json=as_json):
+                app(words)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
+
+
+@contextmanager
+def _refusals_told(*, as_json: bool) -> Iterator[None]:
+    """Report what rows of other plugins forbade a contributed command, each with its plugin, table and way out."""
+    from django.db import IntegrityError
+
+    from platform_core.models import DeletionBlocked, referrers_of
+
+    try:
+        yield
+    except (DeletionBlocked, IntegrityError) as error:
+        found = error.referrers if isinstance(error, DeletionBlocked) else referrers_of(error)
+        if not found:
+            raise
+        fail(
+            [
+                PluginProblem(
+                    plugin=one.plugin,
+                    code="in_use",
+                    place=one.table,
+                    message=f"{one.count} rows still refer to what was to be deleted.",
+                    way_out=str(one.way_out or "Delete or change those first."),
+                )
+                for one in found
+            ],
+            as_json=as_json,
+        )
 
 
 def build_app() -> typer.Typer:
@@ -54,6 +94,8 @@ def build_app() -> typer.Typer:
     app.command("run")(serve.run)
     app.command("import")(imports.import_files)
     app.command("startplugin")(startplugin.startplugin)
+    plugins.app.command("uninstall")(plugin_removal.uninstall)
+    plugins.app.command("restore")(plugin_removal.restore)
     app.add_typer(plugins.app, name="plugin")
     app.add_typer(db.app, name="db")
     return app

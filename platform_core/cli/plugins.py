@@ -94,7 +94,7 @@ def apply(
 ) -> None:
     """Carry out the plan with this hash: edit platform.toml and migrate; refused when the plan is another one now."""
     deployment = _deployment(as_json=as_json)
-    _refuse_environment(deployment, as_json=as_json)
+    refuse_environment(deployment, as_json=as_json)
     with boot.database(deployment, as_json=as_json):
         made = _plan(deployment, enable or (), disable or (), as_json=as_json)
         if made.hash != expected:
@@ -118,7 +118,7 @@ def apply(
 def enable(slug: Slug, as_json: AsJson = False) -> None:
     """Enable a plugin and what it requires in platform.toml, after checking that the set starts."""
     deployment = _deployment(as_json=as_json)
-    _refuse_environment(deployment, as_json=as_json)
+    refuse_environment(deployment, as_json=as_json)
     _edit(deployment, _target(deployment, [slug], (), as_json=as_json), as_json=as_json)
 
 
@@ -126,7 +126,7 @@ def enable(slug: Slug, as_json: AsJson = False) -> None:
 def disable(slug: Slug, as_json: AsJson = False) -> None:
     """Disable a plugin and what requires it in platform.toml; one with tables becomes dormant and keeps them."""
     deployment = _deployment(as_json=as_json)
-    _refuse_environment(deployment, as_json=as_json)
+    refuse_environment(deployment, as_json=as_json)
     with ExitStack() as stack:
         if (deployment.data_dir / "postgres").is_dir():
             stack.enter_context(boot.database(deployment, as_json=as_json))
@@ -140,7 +140,8 @@ def _deployment(*, as_json: bool) -> Deployment:
     return deployment
 
 
-def _refuse_environment(deployment: Deployment, *, as_json: bool) -> None:
+def refuse_environment(deployment: Deployment, *, as_json: bool) -> None:
+    """Leave with a report when the environment sets the lists, which then win over the file."""
     if deployment.lists_from_environment:
         refuse(
             "PLATFORM_PLUGINS or PLATFORM_DORMANT_PLUGINS is set in the environment, which "
@@ -151,7 +152,8 @@ def _refuse_environment(deployment: Deployment, *, as_json: bool) -> None:
         )
 
 
-def _lists(deployment: Deployment) -> Lists:
+def lists_of(deployment: Deployment) -> Lists:
+    """Return the lists of plugins as the deployment has them."""
     core = deployment.core
     return Lists(plugins=tuple(core.plugins), dormant=tuple(core.dormant_plugins))
 
@@ -160,7 +162,7 @@ def _target(
     deployment: Deployment, enable: Sequence[str], disable: Sequence[str], *, as_json: bool
 ) -> Target:
     """Return the lists that are asked for; leaves with a report when they make no sense."""
-    current = _lists(deployment)
+    current = lists_of(deployment)
     candidates = discover()
     owner = ""
     kept: frozenset[str] | None = None
@@ -226,7 +228,7 @@ def _carry_out(deployment: Deployment, made: Plan, *, as_json: bool) -> list[str
     try:
         before = write_lists(deployment.file, made.target.lists)
         with step("Migrating …", quiet=as_json):
-            answer = _migrate()
+            answer = run_migrate()
         if not answer.get("ok"):
             raise PluginErrors([_failure(), *(PluginProblem(**one) for one in answer["problems"])])
     except BaseException as error:  # Ctrl-C too: the file is put back
@@ -239,7 +241,7 @@ def _carry_out(deployment: Deployment, made: Plan, *, as_json: bool) -> list[str
     return applied
 
 
-def _migrate() -> dict[str, Any]:
+def run_migrate() -> dict[str, Any]:
     """Run ``platformctl migrate`` in a process of its own, which loads the new lists."""
     done = subprocess.run(
         [sys.executable, "-m", "platform_core.cli", "migrate", "--json"],

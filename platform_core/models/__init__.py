@@ -3,11 +3,13 @@
 from platform_core.models import links as _links  # noqa: F401 - it listens from now on
 from platform_core.models.base import BaseModel
 from platform_core.models.constraints import UniqueAmongLive
+from platform_core.models.history import record_history
 from platform_core.models.idempotency import IdempotencyRecord
 from platform_core.models.identifiers import uuid7
 from platform_core.models.ledger import PluginRecord
 from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuerySet
 from platform_core.models.referrers import DeletionBlocked, Referrer, keep_for_reference
+from platform_core.models.refusals import referrers_of
 
 __all__ = [
     "AllObjects",
@@ -20,5 +22,7 @@ __all__ = [
     "Referrer",
     "UniqueAmongLive",
     "keep_for_reference",
+    "record_history",
+    "referrers_of",
     "uuid7",
 ]

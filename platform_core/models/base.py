@@ -20,7 +20,8 @@ from platform_core.models.querysets import (
     rows_of,
     touch_aggregates,
 )
-from platform_core.models.referrers import references_to_clear
+from platform_core.models.referrers import DeletionBlocked, references_to_clear
+from platform_core.models.refusals import deletion_named
 
 RESTORED = "restored"
 
@@ -136,13 +137,19 @@ class BaseModel(models.Model):
     def hard_delete(self, using: str | None = None) -> tuple[int, dict[str, int]]:
         """Remove the row for good, with what cascades from it, as Django's ``delete()`` does; history stays.
 
-        Raises ``ProtectedError`` or ``RestrictedError`` when a reference forbids it.
+        Raises ``ProtectedError`` or ``RestrictedError`` when a reference forbids it, and ``DeletionBlocked`` when rows
+        of a dormant plugin, or of one that is not loaded, do.
         """
         using = using or router.db_for_write(type(self), instance=self)
-        with transaction.atomic(using=using):
-            roots = lock_aggregates(rows_of(type(self), using).filter(pk=self.pk))
-            removed = super().delete(using=using)
-            touch_aggregates(type(self), roots, using=using)
+        key = self.pk
+        try:
+            with deletion_named(using):
+                roots = lock_aggregates(rows_of(type(self), using).filter(pk=key))
+                removed = super().delete(using=using)
+                touch_aggregates(type(self), roots, using=using)
+        except DeletionBlocked:
+            self.pk = key  # Django took it from the instance; the row has it still
+            raise
         return removed
 
     hard_delete.alters_data = True  # type: ignore[attr-defined]

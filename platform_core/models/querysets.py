@@ -156,6 +156,8 @@ class PlatformQuerySet(QuerySet[M]):
         using = using or self.db
         with transaction.atomic(using=using, savepoint=False):
             locked = _lock(self.using(using))
+            if not locked:
+                return 0
             record_history(self.model, locked, "-", using=using)
             rows = rows_of(self.model, using).filter(pk__in=locked)
             return int(super(PlatformQuerySet, rows)._raw_delete(using))

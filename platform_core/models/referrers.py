@@ -24,12 +24,19 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Referrer:
-    """Rows of one model that refer to what was to be deleted: how many, and the ids of a few."""
+    """Rows of one model that refer to what was to be deleted: whose, how many, and the ids of a few.
+
+    ``model`` is the table's name where no loaded code has a model for it. ``way_out`` is empty where deleting or
+    changing the rows is enough.
+    """
 
     model: str
     label: StrOrPromise
     count: int
     examples: tuple[Any, ...]
+    plugin: str = ""
+    table: str = ""
+    way_out: StrOrPromise = ""
 
 
 class DeletionBlocked(Conflict):
@@ -39,12 +46,15 @@ class DeletionBlocked(Conflict):
 
     def __init__(self, referrers: tuple[Referrer, ...]) -> None:
         listed = ", ".join(f"{found.count} × {found.label}" for found in referrers)
+        ways = dict.fromkeys(
+            found.way_out or _("Delete or change those first.") for found in referrers
+        )
         super().__init__(
             format_lazy(
-                "{reason} {listed}. {way_out}",
+                "{reason} {listed}. {ways_out}",
                 reason=_("It is still in use by"),
                 listed=listed,
-                way_out=_("Delete or change those first."),
+                ways_out=format_lazy(" ".join(["{}"] * len(ways)), *ways),
             )
         )
         self.referrers = referrers
@@ -112,6 +122,8 @@ def detach_referrers(model: type[models.Model], pks: Collection[UUID], *, using:
                     label=holder._meta.verbose_name_plural or holder._meta.label,
                     count=count,
                     examples=tuple(sorted(seen)[:EXAMPLES]),
+                    plugin=holder._meta.app_label,
+                    table=holder._meta.db_table,
                 )
                 for holder, (count, seen) in blocking.items()
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,19 +30,28 @@ class Lists:
             return "enabled"
         return "dormant" if slug in self.dormant else "available"
 
+    def without(self, slug: str) -> Lists:
+        """Return the lists without ``slug``."""
+        return Lists(
+            plugins=tuple(one for one in self.plugins if one != slug),
+            dormant=tuple(one for one in self.dormant if one != slug),
+        )
+
     def as_dict(self) -> dict[str, list[str]]:
         """Return the lists under the names that ``platform.toml`` uses."""
         return {"plugins": list(self.plugins), "dormant_plugins": list(self.dormant)}
 
 
-def write_lists(file: Path, lists: Lists) -> bytes:
+def write_lists(
+    file: Path, lists: Lists, *, sections: Mapping[str, Mapping[str, Any] | None] | None = None
+) -> bytes:
     """Write ``lists`` to the ``platform.toml`` and return what it held before.
 
-    Raises PluginErrors when the file cannot be read or written; it is then as it was.
+    ``sections`` are settings of plugins to write in the same step, None for those to take out. Raises PluginErrors when the file cannot be read or written; it is then as it was.
     """
     try:
         before = file.read_bytes()
-        after = edited(before.decode(), lists).encode()
+        after = with_sections(edited(before.decode(), lists), sections or {}).encode()
         if after != before:
             replace_file(file, after)
     except (OSError, UnicodeDecodeError, TOMLKitError) as error:
@@ -80,6 +89,23 @@ def edited(text: str, lists: Lists) -> str:
             section[key] = wanted
         result = tomlkit.dumps(document)
     return result
+
+
+def with_sections(text: str, sections: Mapping[str, Mapping[str, Any] | None]) -> str:
+    """Return the ``platform.toml`` in ``text`` with the given ``[plugins.<slug>]`` tables, or without those that are None."""
+    document = tomlkit.parse(text)
+    for slug, values in sections.items():
+        plugins: Any = document.get("plugins")
+        if values is None:
+            if plugins is not None and slug in plugins:
+                del plugins[slug]
+                if not plugins:
+                    del document["plugins"]
+            continue
+        if plugins is None:
+            plugins = document["plugins"] = tomlkit.table(is_super_table=True)
+        document["plugins"][slug] = dict(values)
+    return tomlkit.dumps(document)
 
 
 def _change(array: Array, wanted: Sequence[str]) -> None:

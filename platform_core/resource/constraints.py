@@ -10,6 +10,8 @@ from django.apps import apps
 from django.db.models import F, UniqueConstraint
 from django.utils.translation import gettext_lazy as _
 
+from platform_core.models import DeletionBlocked, Referrer, referrers_of
+
 if TYPE_CHECKING:
     from django.db import DatabaseError
     from django.db.models import Model
@@ -32,6 +34,7 @@ class Refusal:
     code: str
     detail: StrOrPromise
     fields: tuple[str, ...] = ()
+    referrers: tuple[Referrer, ...] = ()
 
     def errors(self) -> list[dict[str, Any]]:
         """Return the entries of the problem's ``errors``, one per field."""
@@ -55,7 +58,7 @@ def refusal_of(error: DatabaseError) -> Refusal | None:
         return Refusal(409, "overlaps", _("It overlaps another one."), fields)
     if state in (FOREIGN_KEY, RESTRICT):
         if "still referenced" in (diagnosis.message_detail or "") or state == RESTRICT:
-            return Refusal(409, "in_use", _("Other things still refer to it."))
+            return _in_use(error)
         return Refusal(422, "does_not_exist", _("There is no such thing."), fields)
     if state == NOT_NULL:
         return Refusal(422, "required", _("This field is required."), fields)
@@ -64,6 +67,13 @@ def refusal_of(error: DatabaseError) -> Refusal | None:
     if state.startswith(_DATA):
         return Refusal(422, "invalid", _("A value is out of range."), fields)
     return None
+
+
+def _in_use(error: DatabaseError) -> Refusal:
+    found = referrers_of(error)
+    if not found:
+        return Refusal(409, "in_use", _("Other things still refer to it."))
+    return Refusal(409, "in_use", DeletionBlocked(found).message, referrers=found)
 
 
 def _fields_at_fault(diagnosis: Any) -> tuple[str, ...]:

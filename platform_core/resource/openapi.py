@@ -98,7 +98,21 @@ PROBLEM_SCHEMA: Schema = {
                 "required": ["code", "detail"],
             },
         },
-        "referrers": {"type": "array", "items": {"type": "object"}},
+        "referrers": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "plugin": {"type": "string", "description": "The slug that owns the rows."},
+                    "model": {"type": "string"},
+                    "table": {"type": "string"},
+                    "label": {"type": "string"},
+                    "count": {"type": "integer"},
+                    "way_out": {"type": "string"},
+                },
+                "required": ["plugin", "model", "table", "label", "count", "way_out"],
+            },
+        },
     },
     "required": ["type", "title", "status", "code", "detail", "request_id"],
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from rest_framework import exceptions
 from rest_framework.fields import get_error_detail
 
 from platform_core.errors import DomainError
-from platform_core.models import DeletionBlocked
+from platform_core.models import DeletionBlocked, Referrer
 from platform_core.resource.constraints import refusal_of
 from platform_core.resource.rendering import dumps
 from platform_core.resource.requests import request_id_of
@@ -140,7 +140,12 @@ def answer_to(request: Any, exc: Exception) -> HttpResponse | None:
         refusal = refusal_of(exc)
         if refusal is not None:
             return problem(
-                request, refusal.status, refusal.code, refusal.detail, errors=refusal.errors()
+                request,
+                refusal.status,
+                refusal.code,
+                refusal.detail,
+                errors=refusal.errors(),
+                extra=_referrers(refusal.referrers),
             )
     return None
 
@@ -183,16 +188,27 @@ def _domain_error(request: Any, exc: DomainError) -> HttpResponse:
     errors = None
     if exc.pointer is not None:
         errors = [{"pointer": exc.pointer, "code": exc.code, "detail": str(exc.message)}]
-    extra = None
-    if isinstance(exc, DeletionBlocked):
-        # Kinds and counts only: the ids of rows that refer to it may be out of the actor's sight.
-        extra = {
-            "referrers": [
-                {"model": one.model, "label": str(one.label), "count": one.count}
-                for one in exc.referrers
-            ]
-        }
+    extra = _referrers(exc.referrers) if isinstance(exc, DeletionBlocked) else None
     return problem(request, exc.status, exc.code, exc.message, errors=errors, extra=extra)
+
+
+def _referrers(found: Sequence[Referrer]) -> dict[str, Any] | None:
+    """Return who refers to it: kinds and counts only, for the ids of the rows may be out of the actor's sight."""
+    if not found:
+        return None
+    return {
+        "referrers": [
+            {
+                "plugin": one.plugin,
+                "model": one.model,
+                "table": one.table,
+                "label": str(one.label),
+                "count": one.count,
+                "way_out": str(one.way_out or _("Delete or change those first.")),
+            }
+            for one in found
+        ]
+    }
 
 
 def _unavailable(request: Any, exc: Exception) -> HttpResponse:

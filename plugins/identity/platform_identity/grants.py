@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db.models import Model, Q
 
-from platform_core.access import Actor, Grants, installed_permissions
+from platform_core.access import Actor, Grants, MissingReference, installed_permissions
 from platform_identity.holdings import held_now
 from platform_identity.models import OrgUnit, Role
+from platform_identity.services import portability
 from platform_identity.services.roles import synchronise_roles
 
 if TYPE_CHECKING:
@@ -45,3 +46,21 @@ class RoleGrants:
         every = frozenset(one.name for one in installed_permissions())
         rows = Role.objects.values_list("name", "holds_all", "effective_permissions")
         return {name: every if all_ else frozenset(held) for name, all_, held in rows}
+
+    def export_grants(self, slug: str) -> Mapping[str, Sequence[Any]]:
+        """Return roles, inheritance, assignments and single permissions that belong to a plugin."""
+        return portability.export_grants(slug)
+
+    def remove_grants(self, slug: str) -> None:
+        """Remove the grants of a plugin that leaves for good."""
+        portability.remove_grants(slug)
+
+    def missing_grants(
+        self, slug: str, exported: Mapping[str, Sequence[Any]]
+    ) -> Sequence[MissingReference]:
+        """Return what the grants of a plugin that comes back need and is gone."""
+        return portability.missing_grants(exported)
+
+    def import_grants(self, slug: str, exported: Mapping[str, Sequence[Any]]) -> None:
+        """Put back the grants of a plugin that comes back."""
+        portability.import_grants(slug, exported)

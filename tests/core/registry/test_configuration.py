@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_core.registry.configuration import Lists, edited, write_lists
+from platform_core.registry.configuration import Lists, edited, with_sections, write_lists
 from platform_core.registry.problems import PluginErrors
 
 COMMENTED = """\
@@ -115,3 +115,36 @@ def test_an_unreadable_file_is_told(tmp_path: Path, content: bytes | None) -> No
 
     assert found.value.problems[0].code == "configuration_not_writable"
     assert file.exists() == (content is not None)
+
+
+SECTIONS = """\
+[plugins.billing]
+rate = 3  # per cent
+
+[platform]
+plugins = []
+
+# The school's own.
+[plugins.school]
+name = "North"
+"""
+
+
+def test_a_plugins_settings_leave_and_return_and_the_rest_stays() -> None:
+    without = with_sections(SECTIONS, {"billing": None, "unknown": None})
+    assert tomllib.loads(without)["plugins"] == {"school": {"name": "North"}}
+    assert "# The school's own." in without
+
+    back = with_sections(without, {"billing": {"rate": 3, "names": ["a", "b"]}})
+    assert tomllib.loads(back)["plugins"] == {
+        "school": {"name": "North"},
+        "billing": {"rate": 3, "names": ["a", "b"]},
+    }
+
+
+def test_the_last_plugins_settings_leave_and_return() -> None:
+    without = with_sections("[platform]\nplugins = []\n\n[plugins.a]\nb = 1\n", {"a": None})
+    assert tomllib.loads(without) == {"platform": {"plugins": []}}
+
+    back = with_sections(without, {"a": {"b": 1}})
+    assert tomllib.loads(back)["plugins"] == {"a": {"b": 1}}

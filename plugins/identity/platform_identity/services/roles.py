@@ -39,7 +39,7 @@ def create_role(
 
     Raises Invalid for a role that inherits from one that holds everything.
     """
-    _lock_roles()
+    lock_roles()
     held = held_until(made_by, None)
     role: Role = Role.objects.create(name=name, title=title, permissions=sorted(set(permissions)))
     _inherit(role, inherits)
@@ -65,7 +65,7 @@ def update_role(
     Raises RoleProvided for a role that a plugin ships, RoleCycle, and NotHeld when the role gains what
     ``changed_by`` does not hold everywhere, without end.
     """
-    _lock_roles()
+    lock_roles()
     role.refresh_from_db(fields=["effective_permissions", "provided_by"])
     if role.provided_by:
         raise RoleProvided
@@ -93,7 +93,7 @@ def delete_role(*, role: Role) -> None:
     """Delete an admin's role softly; refused while it is assigned, and for roles that plugins ship."""
     if role.provided_by:
         raise RoleProvided
-    _lock_roles()
+    lock_roles()
     RoleInheritance.objects.filter(role=role).delete()
     RoleInheritance.objects.filter(parent=role).delete()
     role.delete()
@@ -109,7 +109,7 @@ def synchronise_roles(defaults: Sequence[DefaultRole]) -> None:
     admin are not touched. The role of a dormant plugin stays with its assignments, so that enabling the plugin again
     gives everybody back what they had; meanwhile the permissions it names are in no registry and give nothing.
     """
-    _lock_roles()
+    lock_roles()
     known = {role.name: role for role in Role.objects.all()}
     for default in defaults:
         role = known.get(default.name) or Role(name=default.name)
@@ -172,7 +172,7 @@ def _inherit(role: Role, parents: Sequence[Role]) -> None:
     )
 
 
-def _lock_roles() -> None:
+def lock_roles() -> None:
     """Make changes to roles wait for one another, so that two cannot close a circle together."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ROLES_LOCK])

@@ -1,0 +1,1 @@
+"""Archives of plugins: everything that one plugin has in a deployment, taken out whole and put back whole."""
