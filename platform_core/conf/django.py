@@ -18,7 +18,8 @@ from platform_core.conf.settings import PluginSettings, SettingsFailure, load_se
 from platform_core.plugin import Middleware
 from platform_core.registry.discovery import Candidates, discover
 from platform_core.registry.problems import PluginErrors, PluginProblem
-from platform_core.registry.resolution import RESERVED_SLUGS, Plugin, Resolution, resolve
+from platform_core.registry.resolution import Plugin, Resolution, resolve
+from platform_core.registry.selection import RESERVED_SLUGS
 
 Profile = Literal["dev", "test", "prod"]
 S = TypeVar("S", bound=PluginSettings)

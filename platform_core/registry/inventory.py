@@ -13,8 +13,9 @@ from platform_core.registry.configuration import Lists
 from platform_core.registry.discovery import Candidate, Candidates, discover
 from platform_core.registry.plan import Observed, Snapshot, observe, take_snapshots
 from platform_core.registry.problems import PluginProblem
-from platform_core.registry.resolution import Resolution, installation_problems, resolve
-from platform_core.registry.targets import find_target, required_slugs
+from platform_core.registry.requirements import installation_problems, required_by
+from platform_core.registry.resolution import Resolution, resolve
+from platform_core.registry.targets import find_target
 
 INCOMPATIBLE = frozenset({"wrong_version", "requirement_not_enabled"})
 
@@ -50,7 +51,7 @@ def _entry(
         "listed": lists.state_of(slug),
         "distribution": ", ".join(one.distribution for one in group),
         "summary": group[0].summary if group else "",
-        "requires": list(required_slugs(group[0], candidates)) if group else [],
+        "requires": list(required_by(group[0], candidates)) if group else [],
         "problems": [problem.as_dict() for problem in own],
     }
 

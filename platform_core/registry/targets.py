@@ -6,11 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from platform_core.registry.configuration import Lists
-from platform_core.registry.discovery import Candidate, Candidates
+from platform_core.registry.discovery import Candidates
 from platform_core.registry.problems import PluginErrors, PluginProblem
+from platform_core.registry.requirements import required_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +35,6 @@ class Target:
     changes: tuple[Change, ...]
 
 
-def required_slugs(candidate: Candidate, candidates: Candidates) -> tuple[str, ...]:
-    """Return the slugs of the plugins that ``candidate`` requires."""
-    by_distribution = {one.distribution: one.slug for group in candidates.values() for one in group}
-    names = (canonicalize_name(requirement.name) for requirement in candidate.requirements)
-    return tuple(by_distribution[name] for name in names if name in by_distribution)
-
-
 def find_target(
     current: Lists,
     candidates: Candidates,
@@ -58,7 +50,7 @@ def find_target(
     could not be asked), else it leaves the lists. Raises PluginErrors for a plugin that does not exist, for the one
     with the user model (``user_model``), and for wishes that contradict one another.
     """
-    requires = {slug: required_slugs(group[0], candidates) for slug, group in candidates.items()}
+    requires = {slug: required_by(group[0], candidates) for slug, group in candidates.items()}
     rising = _closure(enable, requires)
     listed = {*current.plugins, *current.dormant}
     dependents = {
