@@ -20,6 +20,8 @@ PROBLEMS = 1
 USAGE = 2
 CHANGES = 3
 """``plugin plan --detailed-exitcode`` found something that would change."""
+HELD_BACK = 4
+"""``check`` found nothing else wrong than plugins that quarantine or safe mode holds back."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 

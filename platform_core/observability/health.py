@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 import orjson
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -101,6 +102,8 @@ def check_health() -> Iterator[CheckResult]:
     """Yield the core's checks, then each plugin's; a probe that raises is unhealthy and hurts no other."""
     yield _run("database", "platform_core", _database, critical=True)
     yield _run("plugins", "platform_core", _ledger, critical=True)
+    if settings.PLATFORM.resolution.held_back:
+        yield _run("quarantine", "platform_core", _held_back, critical=False)
     for entry in installed().entries["health_probes"]:
         probe = entry.item
         yield _run(probe.name, entry.owner, probe.check, critical=probe.critical)
@@ -136,6 +139,11 @@ def _ledger() -> HealthResult:
     return HealthResult(
         healthy=not problems, detail=" ".join(problem.message for problem in problems)
     )
+
+
+def _held_back() -> HealthResult:
+    held = settings.PLATFORM.resolution.held_back
+    return HealthResult(healthy=False, detail=" ".join(str(one) for one in held))
 
 
 def _answer(status: int, body: object) -> HttpResponse:

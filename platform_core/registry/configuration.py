@@ -6,7 +6,6 @@ import os
 import secrets
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +13,8 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Array
 
+from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors, PluginProblem
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lists:
-    """The wanted plugins of a deployment, in the order of the file."""
-
-    plugins: tuple[str, ...] = ()
-    dormant: tuple[str, ...] = ()
-
-    def state_of(self, slug: str) -> str:
-        """Return ``enabled``, ``dormant`` or ``available``."""
-        if slug in self.plugins:
-            return "enabled"
-        return "dormant" if slug in self.dormant else "available"
-
-    def as_dict(self) -> dict[str, list[str]]:
-        """Return the lists under the names that ``platform.toml`` uses."""
-        return {"plugins": list(self.plugins), "dormant_plugins": list(self.dormant)}
 
 
 def write_lists(file: Path, lists: Lists) -> bytes:

@@ -18,7 +18,7 @@ def unlisted_plugins() -> list[PluginProblem]:
 
     if PluginRecord._meta.db_table not in connection.introspection.table_names():
         return []
-    listed = {plugin.slug for plugin in settings.PLATFORM.resolution.plugins}
+    listed = settings.PLATFORM.resolution.listed
     return [
         PluginProblem(
             plugin=record.slug,

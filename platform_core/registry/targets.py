@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from platform_core.registry.configuration import Lists
 from platform_core.registry.discovery import Candidates
+from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors, PluginProblem
 from platform_core.registry.requirements import required_by
 

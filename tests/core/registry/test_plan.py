@@ -8,9 +8,9 @@ import pytest
 from packaging.requirements import Requirement
 
 from platform_core.cli.plan_view import summary
-from platform_core.registry.configuration import Lists
 from platform_core.registry.differences import difference
 from platform_core.registry.discovery import Candidate
+from platform_core.registry.lists import Lists
 from platform_core.registry.plan import Plan
 from platform_core.registry.problems import PluginErrors
 from platform_core.registry.statements import broken_at_commas
