@@ -50,11 +50,7 @@ def show_plugin(plugin: Mapping[str, Any]) -> None:
     for name, value in facts.items():
         if value:
             console.print(Text(f"  {name}: {value}"))
-    verb = "Contributes" if plugin["listed"] == "enabled" else "Would contribute when enabled"
-    for hook, entries in plugin["contributions"].items():
-        _title(f"{verb}: {hook.replace('_', ' ')}")
-        for entry in entries:
-            console.print(Text.assemble(f"  {entry['name']}  ", (entry["place"], "dim")))
+    _show_contributions(plugin)
     if plugin["settings"]:
         _title("Settings")
     for setting in plugin["settings"]:
@@ -67,6 +63,21 @@ def show_plugin(plugin: Mapping[str, Any]) -> None:
         applied = {True: "applied", False: "not applied", None: "database not reachable"}
         console.print(Text(f"  {migration['name']}  {applied[migration['applied']]}"))
     _show_problems(plugin)
+
+
+def _show_contributions(plugin: Mapping[str, Any]) -> None:
+    verb = "Contributes" if plugin["listed"] == "enabled" else "Would contribute when enabled"
+    for hook, entries in plugin["contributions"].items():
+        _title(f"{verb}: {hook.replace('_', ' ')}")
+        for entry in entries:
+            console.print(Text.assemble(f"  {entry['name']}  ", (entry["place"], "dim")))
+    if plugin["publishes"]:
+        _title("Publishes hooks")
+    for hook in plugin["publishes"]:
+        console.print(Text.assemble(f"  {hook['name']}  ", (hook["place"], "dim")))
+        for one in hook["implemented_by"]:
+            line = f"    {one['owner']}: {one['name']}  "
+            console.print(Text.assemble(line, (one["place"], "dim")))
 
 
 def _show_reason(plugin: Mapping[str, Any]) -> None:

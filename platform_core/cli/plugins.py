@@ -24,7 +24,7 @@ from platform_core.registry.lists import Lists
 from platform_core.registry.plan import Plan, make_plan, observe
 from platform_core.registry.problems import PluginErrors, PluginProblem
 from platform_core.registry.resolution import resolve
-from platform_core.registry.targets import Target, as_document, find_target
+from platform_core.registry.targets import Target, as_document, find_target, glue_of
 from platform_core.registry.trial import require_boot, require_unheld, take_snapshots
 
 app = typer.Typer(no_args_is_help=True, help="List, plan, enable and disable plugins.")
@@ -177,7 +177,13 @@ def _target(
             kept = observed.plugins
     try:
         return find_target(
-            current, candidates, enable=enable, disable=disable, kept=kept, user_model=owner
+            current,
+            candidates,
+            enable=enable,
+            disable=disable,
+            kept=kept,
+            user_model=owner,
+            glue=glue_of(candidates),
         )
     except PluginErrors as errors:
         fail(errors.problems, as_json=as_json)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from platform_core.registry.resolution import Plugin
+
+if TYPE_CHECKING:
+    from platform_core.registry.publishing import PublishedHook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +44,11 @@ def contribution_name(owner: str, hook: str, item: Any) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """Plugins in load order and their contributions by hook; nothing changes after boot."""
+    """Plugins in load order, their contributions by hook, and the hooks they publish; nothing changes after boot."""
 
     plugins: tuple[Plugin, ...]
     entries: Mapping[str, tuple[Entry, ...]]
+    published: Mapping[str, PublishedHook] = field(default_factory=dict)
 
     def contributions(self, hook: str) -> Sequence[Any]:
         """Return what all plugins contributed through ``hook``, in load order."""
@@ -84,3 +88,14 @@ def installed() -> Registry:
     if _installed is None:
         raise RuntimeError("The plugin registry is not loaded yet: call django.setup() first.")
     return _installed
+
+
+def contributed(hook: str) -> tuple[Any, ...]:
+    """Return what the enabled plugins contributed through a published hook, ``<slug>.<hook>``, in load order.
+
+    Raises LookupError when no enabled plugin publishes it.
+    """
+    registry = installed()
+    if hook not in registry.published:
+        raise LookupError(f"No enabled plugin publishes the hook {hook}.")
+    return tuple(registry.contributions(hook))

@@ -25,6 +25,10 @@ def contributed_facts() -> dict[str, Any]:
     registry = installed()
     return {
         "plugins": _plugins(registry),
+        "waiting": {
+            slug: {"waits_for": list(missing)}
+            for slug, missing in settings.PLATFORM.resolution.waiting.items()
+        },
         "contributions": _contributions(registry),
         "routes": routes(registry),
         "permissions": {
@@ -45,6 +49,15 @@ def contributed_facts() -> dict[str, Any]:
                 "default": entry.item.default,
             }
             for entry in registry.entries["flags"]
+        },
+        "published_hooks": {
+            hook.name: {"owner": hook.owner, "summary": hook.summary, "place": hook.place}
+            for hook in registry.published.values()
+        },
+        "implementations": {
+            f"{hook}: {entry.key}": {"owner": entry.owner, "hook": hook}
+            for hook in registry.published
+            for entry in registry.entries[hook]
         },
         "tables": _tables(),
         "migrations": _migrations(),

@@ -148,6 +148,7 @@ def inspect_plugin(deployment: Deployment, slug: str) -> dict[str, Any]:
         "ok": bool(snapshot.get("ok")) and not problems,
         "metadata": _metadata(candidates[slug][0]),
         "contributions": _contributions(snapshot, slug),
+        "publishes": _published(snapshot, slug),
         "settings": snapshot.get("settings", {}).get(slug, []),
         "migrations": _migrations(snapshot, slug, observe(deployment)),
         "problems": problems,
@@ -177,6 +178,25 @@ def _contributions(snapshot: Snapshot, slug: str) -> dict[str, list[dict[str, st
         if own:
             found[hook] = [{"name": one["name"], "place": one["place"]} for one in own]
     return found
+
+
+def _published(snapshot: Snapshot, slug: str) -> list[dict[str, Any]]:
+    """Return the hooks that the plugin publishes, each with who implements it in this deployment."""
+    hooks = snapshot.get("published_hooks", {})
+    every: Mapping[str, list[dict[str, str]]] = snapshot.get("contributions", {})
+    return [
+        {
+            "name": name,
+            "summary": hook["summary"],
+            "place": hook["place"],
+            "implemented_by": [
+                {"owner": one["owner"], "name": one["name"], "place": one["place"]}
+                for one in every.get(name, ())
+            ],
+        }
+        for name, hook in hooks.items()
+        if hook["owner"] == slug
+    ]
 
 
 def _migrations(snapshot: Snapshot, slug: str, observed: Observed | None) -> list[dict[str, Any]]:

@@ -7,10 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from tests.deployments import TestDeployment, new_deployment, write_distribution
@@ -26,12 +24,8 @@ COMMAND = (
     "from platform_core.contributions import Command\n"
     f'{HOOK}def commands():\n    return [Command(name="greet", run=print, help="x")]\n'
 )
-SETTINGS = (
-    "from platform_core.conf import PluginSettings\n\n\nclass Values(PluginSettings):\n    token: str\n"
-)
-MODELS = (
-    "from django.db import models\n\n\nclass Thing(models.Model):\n    name = models.CharField({length})\n"
-)
+SETTINGS = "from platform_core.conf import PluginSettings\n\n\nclass Values(PluginSettings):\n    token: str\n"
+MODELS = "from django.db import models\n\n\nclass Thing(models.Model):\n    name = models.CharField({length})\n"
 CALLS = """\
 import json
 from platform_core.cli.boot import boot
