@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
@@ -47,6 +48,10 @@ def _write_ledger(registry: Any) -> None:
             PluginRecord.objects.create(slug=plugin.slug, changed_at=timezone.now(), **facts)
         elif any(getattr(record, name) != value for name, value in facts.items()):
             PluginRecord.objects.filter(slug=plugin.slug).update(changed_at=timezone.now(), **facts)
+    left_out = [one.slug for one in settings.PLATFORM.resolution.held_back if one.state == "broken"]
+    PluginRecord.objects.filter(slug__in=left_out).exclude(state="broken").update(
+        changed_at=timezone.now(), state="broken"
+    )
 
 
 def _create_flags(registry: Any) -> None:

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.deployments import TestDeployment, new_deployment, write_distribution
@@ -16,7 +18,7 @@ from tests.deployments import TestDeployment, new_deployment, write_distribution
 HOOK = "from platform_core.hookspecs import hookimpl\n\n\n@hookimpl\n"
 ROUTE = (
     "from platform_core.contributions import PUBLIC, Route\n"
-    "from django.http import HttpResponse\n{above}\n"
+    "from django.http import HttpResponse\n"
     f"{HOOK}def routes():\n"
     '    return [Route(path="hello/", name="hello", access=PUBLIC, view=lambda r: HttpResponse("hi"))]\n'
 )
@@ -32,7 +34,7 @@ from platform_core.cli.boot import boot
 boot()
 from django.conf import settings
 from django.test import Client
-paths = ["/api/v1/good/hello/", "/api/v1/identity/me/", "/api/v1/other/hello/"]
+paths = ["/api/v1/good/hello/", "/api/v1/identity/me/", "/api/v1/needy/hello/"]
 ready = Client().get("/readyz", headers={"host": "localhost"}).json()
 print(json.dumps({
     "answers": [Client().get(one, headers={"host": "localhost"}).status_code for one in paths],
@@ -83,7 +85,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDeployment]:
     with new_deployment(folder / "site", plugins=["identity", "good"]) as made:
         wheels = folder / "wheels"
         made.path.append(wheels)
-        write_distribution(wheels, "good", files={"hooks.py": ROUTE.format(above="") + COMMAND})
+        write_distribution(wheels, "good", files={"hooks.py": ROUTE + COMMAND})
+        write_distribution(
+            wheels,
+            "needy",
+            requires=["raising-plugin", "models-plugin"],
+            files={"models.py": MODELS, "hooks.py": ROUTE, "migrations/__init__.py": ""},
+        )
+        write_distribution(
+            wheels,
+            "lost",
+            requires=["models-plugin"],
+            files={"models.py": "from models_plugin.models import nothing\n"},
+        )
         for slug, broken in BROKEN.items():
             write_distribution(wheels, slug, **broken.arguments)
         assert made.call("migrate").code == 0
@@ -112,6 +126,10 @@ def look(deployment: TestDeployment, **variables: str) -> dict[str, Any]:
     return {**found, "stderr": done.stderr}
 
 
+QUARANTINE = {"PLATFORM_ON_PLUGIN_ERROR": "quarantine"}
+EVERYTHING = ["identity", "good", *BROKEN, "needy", "lost"]
+
+
 @pytest.mark.parametrize("slug", BROKEN)
 def test_a_broken_plugin_changes_only_its_own_status(site: TestDeployment, slug: str) -> None:
     site.write(plugins=["identity", "good", slug])
@@ -121,3 +139,131 @@ def test_a_broken_plugin_changes_only_its_own_status(site: TestDeployment, slug:
     assert found["answers"] == [200, 401, 404]
     assert found["held"] == {slug: [BROKEN[slug].standing, ""]}
     assert found["states"]["identity"] == found["states"]["good"] == "enabled"
+    assert found["ready"][1]["detail"].startswith(f"{slug} is ")
+
+
+def test_all_broken_plugins_together_leave_the_others_serving(
+    site: TestDeployment, tmp_path: Path
+) -> None:
+    with new_deployment(tmp_path / "all", plugins=EVERYTHING) as made:
+        made.path += site.path
+        migrated = made.call("migrate", "--json", **QUARANTINE)
+        found = look(made)
+        checked = made.call("check", "--json", **QUARANTINE)
+        listed = made.call("plugin", "list", "--json", **QUARANTINE)
+        shown = made.call("plugin", "list", **QUARANTINE)
+        with psycopg.connect(made.database_url) as connection:
+            ledger = dict(
+                connection.execute("SELECT slug, state FROM platform_core_pluginrecord").fetchall()
+            )
+
+    assert migrated.code == 0, migrated.out + migrated.err
+    assert found["answers"] == [200, 401, 404]
+    held = {slug: [one.standing, ""] for slug, one in BROKEN.items()}
+    held |= {"needy": ["quarantined", "raising"], "lost": ["broken", ""]}
+    assert found["held"] == held
+    assert found["ready"][0] == "ready"
+    assert not found["ready"][1]["critical"]
+    warnings = [json.loads(line) for line in found["stderr"].splitlines() if line[:1] == "{"]
+    assert {one["plugin"] for one in warnings if one["level"] == "warning"} >= set(held)
+    assert checked.code == 4
+    assert {one["slug"] for one in checked.document["held_back"]} == set(held)
+    states = {one["slug"]: one for one in listed.document["plugins"]}
+    assert {slug: states[slug]["state"] for slug in held} == {
+        slug: standing for slug, (standing, _) in held.items()
+    }
+    codes = {slug: {one["code"] for one in states[slug]["problems"]} for slug in BROKEN}
+    assert codes == {slug: {one.code} for slug, one in BROKEN.items()}
+    assert states["good"]["state"] == "enabled"
+    assert "needy: held back, because it requires raising" in shown.out
+    assert ledger == {
+        "identity": "enabled",
+        "good": "enabled",
+        **{slug: one for slug, (one, _) in held.items() if one == "quarantined"},
+    }
+
+
+def counting(file: Path, text: str) -> str:
+    """Return hooks that note in ``file`` whenever they are imported, which quarantine does only to try them out."""
+    return f"open({str(file)!r}, 'a').write('x')\n{text}"
+
+
+def test_a_plugin_is_tried_again_only_when_its_distribution_changes(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    with new_deployment(tmp_path / "site", plugins=["identity", "toy"]) as made:
+        made.path.append(tmp_path / "wheels")
+        home = tmp_path / "wheels" / "toy_plugin"
+        write_distribution(
+            tmp_path / "wheels",
+            "toy",
+            files={"hooks.py": counting(notes, BROKEN["raising"].arguments["files"]["hooks.py"])},
+        )
+        for command in (["migrate"], ["check"], ["migrate"]):
+            assert made.call(*command, **QUARANTINE).code in {0, 4}
+        first = notes.read_text()
+        verdict = made.folder / "var" / "quarantine.json"
+        mode = verdict.stat().st_mode & 0o777
+        (home / "new.py").write_text("", encoding="utf-8")
+        again = made.call("check", **QUARANTINE)
+        second = notes.read_text()
+        (home / "hooks.py").write_text(counting(notes, ROUTE), encoding="utf-8")
+        mended = made.call("check", "--json", **QUARANTINE)
+
+    assert (first, second) == ("x", "xx")
+    assert mode == 0o600
+    assert again.code == 4
+    assert "toy is quarantined" in again.out
+    assert mended.code == 0, mended.out
+    assert mended.document["held_back"] == []
+
+
+def test_the_plugin_with_the_user_model_cannot_be_held_back(tmp_path: Path) -> None:
+    with new_deployment(tmp_path / "site", plugins=["people", "toy"]) as made:
+        made.path.append(tmp_path / "wheels")
+        write_distribution(
+            tmp_path / "wheels",
+            "people",
+            apps_extra='auth_user_model = "people.User"',
+            files={"models.py": "import nothing_like_this\n"},
+        )
+        write_distribution(tmp_path / "wheels", "toy", apps="import nothing_like_this\n")
+
+        answer = made.call("check", "--json", **QUARANTINE)
+
+    assert answer.code == 1
+    assert {(one["plugin"], one["code"]) for one in answer.problems} == {
+        ("people", "models_import_failed"),
+        ("toy", "apps_import_failed"),
+    }
+
+
+def test_in_safe_mode_only_the_user_model_is_awake_and_the_operator_can_repair(
+    site: TestDeployment,
+) -> None:
+    site.write(plugins=["identity", "good", "models"])
+    safe = {"PLATFORM_SAFE_MODE": "true", "PLATFORM_ON_PLUGIN_ERROR": "fail"}
+
+    found = look(site, **safe)
+    listed = site.call("plugin", "list", **safe)
+    planned = site.call("plugin", "plan", "--disable", "models", "--json", **safe)
+    disabled = site.call("plugin", "disable", "models", "--json", **safe)
+
+    assert found["answers"] == [404, 401, 404]
+    assert found["held"] == {"good": ["safe_mode", ""], "models": ["broken", ""]}
+    assert "good: dormant, because the deployment is in safe mode" in listed.out
+    assert planned.code == 0, planned.out
+    assert [one["slug"] for one in planned.document["changes"]] == ["models"]
+    assert disabled.code == 0, disabled.out
+    assert "models" not in (site.folder / "platform.toml").read_text(encoding="utf-8")
+
+
+def test_a_plugin_that_would_be_held_back_is_not_enabled(site: TestDeployment) -> None:
+    site.write(plugins=["identity", "good", "hooks"])
+    assert site.call("check", **QUARANTINE).code == 4
+
+    refused = site.call("plugin", "enable", "raising", "--json", **QUARANTINE)
+    well = site.call("plugin", "disable", "good", "--json", **QUARANTINE)
+
+    assert refused.code == 1
+    assert {one["plugin"] for one in refused.problems} == {"raising"}
+    assert well.code == 0, well.out
