@@ -27,7 +27,9 @@ COMMAND = (
     f'{HOOK}def commands():\n    return [Command(name="greet", run=print, help="x")]\n'
 )
 SETTINGS = "from platform_core.conf import PluginSettings\n\n\nclass Values(PluginSettings):\n    token: str\n"
-MODELS = "from django.db import models\n\n\nclass Thing(models.Model):\n    name = models.CharField({length})\n"
+MODELS = (
+    "from django.db import models\n\n\nclass Thing(models.Model):\n    name = models.TextField()\n"
+)
 CALLS = """\
 import json
 from platform_core.cli.boot import boot
