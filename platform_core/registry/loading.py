@@ -129,8 +129,10 @@ def _register(
 
 
 def _place_of_bad_hook(module: Any, error: pluggy.PluginValidationError) -> str:
+    told = str(error)
     for name, function in vars(module).items():
-        if inspect.isfunction(function) and f"'{name}'" in str(error):
+        marks = (f"'{name}'", f"definition: {name}(")  # of the hook, else of its implementation
+        if inspect.isfunction(function) and any(mark in told for mark in marks):
             return place_of(function, module.__name__.partition(".")[0])
     return str(module.__name__)
 
