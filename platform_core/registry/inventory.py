@@ -16,7 +16,7 @@ from platform_core.registry.holding import Standings
 from platform_core.registry.lists import Lists
 from platform_core.registry.plan import Observed, observe
 from platform_core.registry.problems import PluginErrors, PluginProblem
-from platform_core.registry.requirements import installation_problems, required_by
+from platform_core.registry.requirements import installation_problems, required_slugs
 from platform_core.registry.resolution import Resolution, resolve
 from platform_core.registry.targets import find_target
 from platform_core.registry.trial import Snapshot, take_snapshots
@@ -103,7 +103,7 @@ def _entry(slug: str, lists: Lists, candidates: Candidates, judged: _Judged) -> 
         "waits_for": list(resolution.waiting.get(slug, ())),
         "distribution": ", ".join(one.distribution for one in group),
         "summary": group[0].summary if group else "",
-        "requires": list(required_by(group[0], candidates)) if group else [],
+        "requires": list(required_slugs(group[0], candidates)) if group else [],
         "problems": [problem.as_dict() for problem in own],
     }
 

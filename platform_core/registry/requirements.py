@@ -15,7 +15,7 @@ from platform_core.registry.selection import RESERVED_SLUGS, choose
 CORE_DISTRIBUTION = "platform-core"
 
 
-def required_by(candidate: Candidate, candidates: Candidates) -> tuple[str, ...]:
+def required_slugs(candidate: Candidate, candidates: Candidates) -> tuple[str, ...]:
     """Return the slugs of the plugins that ``candidate`` requires."""
     return tuple(one.slug for _, one in _required_plugins(candidate, candidates))
 

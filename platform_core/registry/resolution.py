@@ -10,7 +10,7 @@ from platform_core.plugin import PluginConfig
 from platform_core.registry.discovery import Candidate, Candidates
 from platform_core.registry.holding import HeldBack, Standings
 from platform_core.registry.problems import PluginProblem
-from platform_core.registry.requirements import required_by, requirement_problems
+from platform_core.registry.requirements import required_slugs, requirement_problems
 from platform_core.registry.selection import (
     RESERVED_SLUGS,
     choose,
@@ -176,7 +176,7 @@ def _plugin(draft: _Draft, slug: str, candidates: Candidates) -> Plugin:
         state=draft.states[slug],
         config=draft.configs[slug],
         candidate=draft.candidates[slug],
-        requires=required_by(draft.candidates[slug], candidates),
+        requires=required_slugs(draft.candidates[slug], candidates),
     )
 
 
@@ -206,16 +206,14 @@ def _ordered(plugins: Mapping[str, Plugin]) -> tuple[tuple[Plugin, ...], tuple[s
         }
         for slug, plugin in plugins.items()
     }
-    order: list[str] = []
+    order: dict[str, None] = {}
     while waits:
-        ready = sorted(
-            (slug for slug, on in waits.items() if on <= set(order)),
-            key=lambda slug: (slug not in first, slug),
-        )
+        ready = [slug for slug, on in waits.items() if on <= order.keys()]
         if not ready:
             return tuple(plugins[slug] for slug in order), _cycle(waits)
-        order.append(ready[0])
-        del waits[ready[0]]
+        chosen = min(ready, key=lambda slug: (slug not in first, slug))
+        order[chosen] = None
+        del waits[chosen]
     return tuple(plugins[slug] for slug in order), ()
 
 

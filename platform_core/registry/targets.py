@@ -9,7 +9,7 @@ from typing import Any
 from platform_core.registry.discovery import Candidates
 from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors, PluginProblem
-from platform_core.registry.requirements import required_by
+from platform_core.registry.requirements import required_slugs
 from platform_core.registry.selection import import_config
 
 
@@ -68,7 +68,7 @@ def find_target(
     along when the change makes the last of those that it joins enabled, and goes along with the first that falls.
     """
     glue = glue or {}
-    requires = {slug: required_by(group[0], candidates) for slug, group in candidates.items()}
+    requires = {slug: required_slugs(group[0], candidates) for slug, group in candidates.items()}
     rising = _closure(enable, requires)
     listed = {*current.plugins, *current.dormant}
     dependents = {

@@ -31,14 +31,17 @@ MODELS = (
     "from django.db import models\n\n\nclass Thing(models.Model):\n    name = models.TextField()\n"
 )
 CALLS = """\
-import json
+import json, os
 from platform_core.cli.boot import boot
 boot()
 from django.conf import settings
+from platform_core.cli.serve import prepare
+lines = prepare(settings.PLATFORM.deployment, demo=False, as_json=True) if os.environ.get("RUN") else []
 from django.test import Client
 paths = ["/api/v1/good/hello/", "/api/v1/identity/me/", "/api/v1/needy/hello/"]
 ready = Client().get("/readyz", headers={"host": "localhost"}).json()
 print(json.dumps({
+    "lines": lines,
     "answers": [Client().get(one, headers={"host": "localhost"}).status_code for one in paths],
     "states": {one.slug: one.state for one in settings.PLATFORM.resolution.plugins},
     "held": {one.slug: [one.state, one.because] for one in settings.PLATFORM.resolution.held_back},
@@ -150,7 +153,7 @@ def test_all_broken_plugins_together_leave_the_others_serving(
     with new_deployment(tmp_path / "all", plugins=EVERYTHING) as made:
         made.path += site.path
         migrated = made.call("migrate", "--json", **QUARANTINE)
-        found = look(made)
+        found = look(made, RUN="1")
         checked = made.call("check", "--json", **QUARANTINE)
         listed = made.call("plugin", "list", "--json", **QUARANTINE)
         shown = made.call("plugin", "list", **QUARANTINE)
@@ -164,6 +167,7 @@ def test_all_broken_plugins_together_leave_the_others_serving(
     held = {slug: [one.standing, ""] for slug, one in BROKEN.items()}
     held |= {"needy": ["quarantined", "raising"], "lost": ["broken", ""]}
     assert found["held"] == held
+    assert {line.partition(" is ")[0] for line in found["lines"]} >= set(held)
     assert found["ready"][0] == "ready"
     assert not found["ready"][1]["critical"]
     warnings = [json.loads(line) for line in found["stderr"].splitlines() if line[:1] == "{"]
@@ -210,6 +214,12 @@ def test_a_plugin_is_tried_again_only_when_its_distribution_changes(tmp_path: Pa
         second = notes.read_text()
         (home / "hooks.py").write_text(counting(notes, ROUTE), encoding="utf-8")
         mended = made.call("check", "--json", **QUARANTINE)
+        (home / "models.py").write_text("import nothing_like_this\n", encoding="utf-8")
+        left_out = made.call("migrate", "--json", **QUARANTINE)
+        with psycopg.connect(made.database_url) as connection:
+            ledger = connection.execute(
+                "SELECT state FROM platform_core_pluginrecord WHERE slug = 'toy'"
+            ).fetchone()
 
     assert (first, second) == ("x", "xx")
     assert mode == 0o600
@@ -217,6 +227,50 @@ def test_a_plugin_is_tried_again_only_when_its_distribution_changes(tmp_path: Pa
     assert "toy is quarantined" in again.out
     assert mended.code == 0, mended.out
     assert mended.document["held_back"] == []
+    assert left_out.code == 0, left_out.out
+    assert ledger == ("broken",)
+
+
+PROTECTS = (
+    "from django.db import models\n\n\nclass Thing(models.Model):\n"
+    '    owner = models.ForeignKey("identity.User", models.PROTECT)\n'
+)
+MIGRATION = (
+    "from django.db import migrations\n\n\nclass Migration(migrations.Migration):\n"
+    '    dependencies = [("nobody", "0001_initial")]\n'
+)
+
+
+def test_what_stops_django_itself_is_given_to_its_plugin(tmp_path: Path) -> None:
+    with new_deployment(tmp_path / "site") as made:
+        wheels = tmp_path / "wheels"
+        made.path.append(wheels)
+        assert made.call("migrate").code == 0
+        write_distribution(wheels, "leaves", files={"hooks.py": "raise SystemExit(3)\n"})
+        write_distribution(wheels, "lacks", apps_extra='django_apps = ("no_such_app",)')
+        write_distribution(
+            wheels, "backend", apps_extra='authentication_backends = ("backend_plugin.no.Such",)'
+        )
+        write_distribution(
+            wheels,
+            "dangling",
+            files={"migrations/__init__.py": "", "migrations/0001_initial.py": MIGRATION},
+        )
+        write_distribution(wheels, "protects", files={"models.py": PROTECTS})
+        made.write(plugins=["identity", "leaves", "lacks", "backend", "dangling", "protects"])
+
+        found = look(made)
+        checked = made.call("check", "--json", **QUARANTINE)
+
+    assert found["answers"] == [404, 401, 404]
+    assert {slug: state for slug, (state, _) in found["held"].items()} == {
+        "leaves": "quarantined",
+        "backend": "quarantined",
+        "protects": "quarantined",
+        "lacks": "broken",
+        "dangling": "broken",
+    }
+    assert checked.code == 4, checked.out
 
 
 def test_the_plugin_with_the_user_model_cannot_be_held_back(tmp_path: Path) -> None:
