@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import get_resolver
 
 from platform_core.plugin import API_PREFIX
+from platform_core.registry.addresses import leaves
 from platform_core.registry.contents import Registry, installed
 from platform_core.registry.ledger import blocking_problems
 from platform_core.registry.migration_preview import pending_migrations
 from platform_core.registry.problems import PluginProblem
+from platform_core.registry.provenance import contents
 
 HOOKS_BY_NAME = ("importers", "commands", "health_probes", "first_run", "grant_source")
 
 
 def contributed_facts() -> dict[str, Any]:
-    """Return plugins, contributions, routes, tables, and what they do to Django's settings."""
+    """Return plugins, contributions, routes, tables, and what they do to Django's settings.
+
+    ``contents`` holds the same by plugin, as the ledger keeps it.
+    """
     registry = installed()
     return {
         "plugins": _plugins(registry),
@@ -48,6 +53,9 @@ def contributed_facts() -> dict[str, Any]:
         },
         "tables": _tables(),
         "migrations": _migrations(),
+        "contents": {
+            slug: [one.as_dict() for one in found] for slug, found in contents(registry).items()
+        },
         **_django_settings(),
     }
 
@@ -105,7 +113,7 @@ def routes(registry: Registry) -> dict[str, Any]:
     }
     owners = {plugin.slug for plugin in registry.plugins}
     found = {}
-    for address, view in _leaves(get_resolver().url_patterns, "/"):
+    for address, view in leaves(get_resolver().url_patterns):
         slug = address.removeprefix(f"/{API_PREFIX}").partition("/")[0]
         owned = slug in owners and address.startswith(f"/{API_PREFIX}")
         prefixes = [prefix for prefix in access if address.startswith(prefix)]
@@ -115,15 +123,6 @@ def routes(registry: Registry) -> dict[str, Any]:
             "access": access[max(prefixes, key=len)] if prefixes else "policy" if owned else "",
         }
     return found
-
-
-def _leaves(patterns: Sequence[URLPattern | URLResolver], prefix: str) -> Iterator[tuple[str, Any]]:
-    for pattern in patterns:
-        address = f"{prefix}{pattern.pattern}"
-        if isinstance(pattern, URLResolver):
-            yield from _leaves(pattern.url_patterns, address)
-        else:
-            yield address, pattern.callback
 
 
 def declared_roles(registry: Registry) -> dict[str, Any]:
