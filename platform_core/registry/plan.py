@@ -9,16 +9,17 @@ import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
 
-from platform_core.conf.database import database_settings
 from platform_core.conf.deployment import Deployment
 from platform_core.registry.configuration import Lists
 from platform_core.registry.differences import difference
+from platform_core.registry.observation import connected
 from platform_core.registry.problems import PluginErrors, PluginProblem
-from platform_core.registry.snapshot import WITHOUT_DATABASE
+from platform_core.registry.snapshot import WITH_PLACEHOLDERS, WITHOUT_DATABASE
 from platform_core.registry.targets import Target, as_document
 
 BOOT_TIMEOUT_S = 300
@@ -82,9 +83,21 @@ def make_plan(target: Target) -> Plan:
     )
 
 
-def take_snapshots(sets: Sequence[Lists], *, with_database: bool = True) -> list[Snapshot]:
-    """Boot each set of plugins in a process of its own, side by side, and return their reports."""
-    processes = [_start(lists, with_database=with_database) for lists in sets]
+def take_snapshots(
+    sets: Sequence[Lists],
+    *,
+    with_database: bool = True,
+    first_on_path: Path | None = None,
+    placeholders: bool = False,
+) -> list[Snapshot]:
+    """Boot each set of plugins in a process of its own, side by side, and return their reports.
+
+    What is in the folder ``first_on_path`` comes before what is installed. With ``placeholders`` a required setting
+    that has no value gets one for the look, so that it can be told instead of stopping the boot.
+    """
+    options = [] if with_database else [WITHOUT_DATABASE]
+    options += [WITH_PLACEHOLDERS] if placeholders else []
+    processes = [_start(lists, options, first_on_path) for lists in sets]
     try:
         return [_report(process) for process in processes]
     finally:
@@ -105,16 +118,20 @@ def problems_of(snapshot: Snapshot) -> tuple[PluginProblem, ...]:
     return tuple(PluginProblem(**problem) for problem in snapshot.get("problems", ()))
 
 
-def _start(lists: Lists, *, with_database: bool) -> subprocess.Popen[str]:
+def _start(lists: Lists, options: list[str], first: Path | None) -> subprocess.Popen[str]:
     names = ("PLATFORM_PLUGINS", "PLATFORM_DORMANT_PLUGINS")
     environment = {
         name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in names
     }
     for name, slugs in zip(names, (lists.plugins, lists.dormant), strict=True):
         environment[name] = json.dumps(list(slugs))
-    arguments = [] if with_database else [WITHOUT_DATABASE]
+    python = [sys.executable]
+    if first is not None:
+        python.append("-P")  # else the working directory would come before it
+        inherited = filter(None, [environment.get("PYTHONPATH")])
+        environment["PYTHONPATH"] = os.pathsep.join([str(first), *inherited])
     return subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-        [sys.executable, "-m", "platform_core.registry.snapshot", *arguments],
+        [*python, "-m", "platform_core.registry.snapshot", *options],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -163,15 +180,7 @@ class Observed:
 def observe(deployment: Deployment) -> Observed | None:
     """Ask the deployment's database without booting it; None when it cannot be reached."""
     try:
-        values = database_settings(deployment.data_dir, os.environ, pool_size=None)
-        with psycopg.connect(
-            dbname=values["NAME"],
-            user=values["USER"],
-            password=values["PASSWORD"],
-            host=values["HOST"],
-            port=values["PORT"],
-            **values["OPTIONS"],
-        ) as connection:
+        with connected(deployment) as connection:
             # The tables' names: the models cannot be imported before Django is set up.
             return Observed(
                 plugins=_names(connection, "platform_core_pluginrecord", LEDGER),

@@ -64,30 +64,28 @@ def _write_contents(registry: Registry) -> None:
     recorded: dict[str, dict[tuple[str, str], PluginContribution]] = {}
     for row in PluginContribution.objects.filter(plugin__in=[one.slug for one in registry.plugins]):
         recorded.setdefault(row.plugin_id, {})[row.kind, row.name] = row
-    new: list[PluginContribution] = []
-    changed: list[PluginContribution] = []
+    written: list[PluginContribution] = []
     gone: list[int] = []
     found = contents(registry)
     for plugin in registry.plugins:
         rows = recorded.get(plugin.slug, {})
         for one in found[plugin.slug]:
-            written = {
-                "version": plugin.candidate.version,
-                "place": one.place[:PLACE_LENGTH],
-                "facts": one.facts,
-            }
+            facts = (plugin.candidate.version, one.place[:PLACE_LENGTH], one.facts)
             known = rows.pop((one.kind, one.name), None)
-            if known is None:
-                key = {"plugin_id": plugin.slug, "kind": one.kind, "name": one.name}
-                new.append(PluginContribution(**key, **written))
-            elif any(getattr(known, name) != value for name, value in written.items()):
-                for name, value in written.items():
-                    setattr(known, name, value)
-                changed.append(known)
+            if known is None or (known.version, known.place, known.facts) != facts:
+                version, place, details = facts
+                row = PluginContribution(plugin_id=plugin.slug, kind=one.kind, name=one.name)
+                row.version, row.place, row.facts = version, place, details
+                written.append(row)
         gone += [row.pk for row in rows.values() if plugin.enabled or row.kind in STANDING_KINDS]
     PluginContribution.objects.filter(pk__in=gone).delete()
-    PluginContribution.objects.bulk_create(new, batch_size=BATCH)
-    PluginContribution.objects.bulk_update(changed, ["version", "place", "facts"], batch_size=BATCH)
+    PluginContribution.objects.bulk_create(
+        written,
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=["plugin", "kind", "name"],
+        update_fields=["version", "place", "facts"],
+    )
 
 
 def _create_flags(registry: Registry) -> None:
