@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.apps import apps
@@ -52,6 +51,8 @@ def contributed_facts() -> dict[str, Any]:
             for entry in registry.entries["flags"]
         },
         "tables": _tables(),
+        "models": sorted(model._meta.label_lower for model in apps.get_models(True)),
+        "digests": {plugin.slug: registry.digest_of(plugin) for plugin in registry.plugins},
         "migrations": _migrations(),
         "contents": {
             slug: [one.as_dict() for one in found] for slug, found in contents(registry).items()
@@ -71,7 +72,7 @@ def database_facts(problems: list[PluginProblem]) -> dict[str, Any]:
     return {
         "pending": pending_migrations(),
         "standing_tables": sorted(connection.introspection.table_names()),
-        "stored_roles": _stored_roles(installed()),
+        **_stored_roles(installed()),
     }
 
 
@@ -147,21 +148,28 @@ def declared_roles(registry: Registry) -> dict[str, Any]:
     }
 
 
-def _stored_roles(registry: Registry) -> dict[str, list[str]]:
-    """Return the roles in the database with the permissions that they would hold, when the grant source can tell."""
+def _stored_roles(registry: Registry) -> dict[str, dict[str, list[str]]]:
+    """Return the roles in the database, when the grant source can tell, with the permissions that they would hold.
+
+    ``unknown_grants`` are those that they name and no enabled plugin defines.
+    """
     known = {entry.key for entry in registry.entries["permissions"]}
-    found: dict[str, list[str]] = {}
+    stored: dict[str, Any] = {}
     for source in registry.contributions("grant_source"):
         look = getattr(source, "permissions_by_role", None)
         if look is None:
             continue
         try:
             with transaction.atomic():
-                stored: Mapping[str, Any] = look()
+                stored |= look()
         except DatabaseError:  # before the first migrate there is nothing to look at
             continue
-        found |= {name: sorted(known & set(held)) for name, held in stored.items()}
-    return found
+    return {
+        "stored_roles": {name: sorted(known & set(held)) for name, held in stored.items()},
+        "unknown_grants": {
+            name: sorted(set(held) - known) for name, held in stored.items() if set(held) - known
+        },
+    }
 
 
 def _tables() -> dict[str, str]:

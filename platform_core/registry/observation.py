@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from platform_core.conf.database import database_settings
@@ -36,6 +37,23 @@ class Recorded:
     def since(self) -> datetime.datetime:
         """When the plugin came into its state, as far as it is known."""
         return self.state_since or self.changed_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseState:
+    """What a database holds; ``flags`` is by name what is stored, ``content_types`` are labels of models."""
+
+    server_version: int
+    tables: frozenset[str]
+    migrations: frozenset[tuple[str, str]]
+    content_types: frozenset[str]
+    flags: dict[str, Row]
+    ledger: dict[str, Recorded]
+    rows: dict[str, int]
+    """Rows of the tables of dormant plugins, counted up to ``MANY``."""
+
+
+MANY = 10_000
 
 
 @contextmanager
@@ -75,6 +93,55 @@ def read_ledger(connection: psycopg.Connection[Any]) -> dict[str, Recorded]:
         )
         for row in rows
     }
+
+
+def read_state(connection: psycopg.Connection[Any]) -> DatabaseState:
+    """Return what the database holds; nothing is changed."""
+    ledger = read_ledger(connection)
+    tables = frozenset(
+        str(row["tablename"])
+        for row in _rows(
+            connection, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+        )
+    )
+    dormant = {
+        row["name"]
+        for one in ledger.values()
+        if one.state != "enabled"
+        for row in one.contents
+        if row["kind"] == "tables"
+    }
+    return DatabaseState(
+        server_version=connection.info.server_version,
+        tables=tables,
+        migrations=frozenset(
+            (row["app"], row["name"])
+            for row in _rows_if(connection, tables, "django_migrations", "app, name")
+        ),
+        content_types=frozenset(
+            f"{row['app_label']}.{row['model']}"
+            for row in _rows_if(connection, tables, "django_content_type", "app_label, model")
+        ),
+        flags={
+            row["name"]: row
+            for row in _rows_if(connection, tables, "waffle_flag", "name, everyone, percent, note")
+        },
+        ledger=ledger,
+        rows={name: _count(connection, name) for name in sorted(dormant & tables)},
+    )
+
+
+def _rows_if(
+    connection: psycopg.Connection[Any], tables: frozenset[str], table: str, columns: str
+) -> list[Row]:
+    names = [sql.Identifier(name) for name in columns.split(", ")]
+    query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(names), sql.Identifier(table))
+    return _rows(connection, query) if table in tables else []
+
+
+def _count(connection: psycopg.Connection[Any], table: str) -> int:
+    query = sql.SQL("SELECT count(*) AS n FROM (SELECT 1 FROM {} LIMIT {}) AS some")
+    return int(_rows(connection, query.format(sql.Identifier(table), sql.Literal(MANY)))[0]["n"])
 
 
 def has_table(connection: psycopg.Connection[Any], name: str) -> bool:
