@@ -23,7 +23,7 @@ def database_problems() -> list[PluginProblem]:
     """Return everything that keeps this process from being ready, each with its way out; DatabaseError without one.
 
     Web, worker and scheduler processes ask the same question: they are ready when database, ledger and the code that
-    they have loaded agree. It takes three short queries, and is meant to be asked every few seconds.
+    they have loaded agree. It takes four short queries, and is meant to be asked every few seconds.
     """
     applied = _applied()
     problems = [*_unlisted(applied), *_newer(applied), *_pending(applied)]
