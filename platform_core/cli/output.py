@@ -19,7 +19,7 @@ PROBLEMS = 1
 """The deployment or the input has problems; nothing was changed."""
 USAGE = 2
 CHANGES = 3
-"""``plugin plan --detailed-exitcode`` found something that would change."""
+"""``plugin plan`` or ``plugin diff`` with ``--detailed-exitcode`` found something that would change, or differs."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
