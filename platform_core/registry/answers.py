@@ -10,6 +10,7 @@ from platform_core.contributions import PUBLIC, SIGNED_IN
 from platform_core.registry.situation import Situation
 
 CORE = "platform_core"
+UNKNOWN = "unknown without the database"
 
 ASLEEP = {
     "addresses": "It answers 404",
@@ -131,7 +132,7 @@ def flag_state(situation: Situation, flag: str) -> str:
     """Return ``on``, ``off``, or for whom it is on, as the database has it."""
     stored = situation.database.flags.get(flag) if situation.database else None
     if stored is None:
-        return "not in the database" if situation.database else "unknown without the database"
+        return "not in the database" if situation.database else UNKNOWN
     if stored["everyone"] is not None:
         return "on" if stored["everyone"] else "off"
     return f"on for {stored['percent']} %" if stored["percent"] else "off"

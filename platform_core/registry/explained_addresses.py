@@ -11,6 +11,7 @@ from platform_core.plugin import API_PREFIX
 from platform_core.registry.addresses import ANY_METHOD
 from platform_core.registry.answers import (
     CORE,
+    UNKNOWN,
     Answer,
     answer_for,
     distribution_of,
@@ -108,7 +109,7 @@ def _route(
         flag: state
         for one in guard
         for flag, state in one.get("flags", {}).items()
-        if state != "on"
+        if state not in ("on", UNKNOWN)
     }
     why += [f"It answers 404 while the flag {flag} is {state}." for flag, state in off.items()]
     return answer_for(situation, slug, row, guard=guard, why=why, facts={"methods": [*access]})

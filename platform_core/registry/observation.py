@@ -140,7 +140,7 @@ def _rows_if(
 
 
 def _count(connection: psycopg.Connection[Any], table: str) -> int:
-    query = sql.SQL("SELECT count(*) AS n FROM (SELECT 1 FROM {} LIMIT {}) AS some")
+    query = sql.SQL("SELECT count(*) AS n FROM (SELECT 1 FROM {} LIMIT {}) AS seen")
     return int(_rows(connection, query.format(sql.Identifier(table), sql.Literal(MANY)))[0]["n"])
 
 

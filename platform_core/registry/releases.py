@@ -63,7 +63,7 @@ def _recorded(deployment: Deployment, slug: str) -> Release:
     try:
         with connected(deployment) as connection:
             found = read_ledger(connection).get(slug)
-    except (psycopg.Error, OSError) as error:
+    except (psycopg.OperationalError, OSError) as error:
         raise _problem(
             slug,
             "database_unreachable",

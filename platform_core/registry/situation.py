@@ -74,7 +74,7 @@ def look(deployment: Deployment, *, database_error: str = "") -> Situation:
                 state = read_state(connection)
         except PluginErrors as errors:
             database_error = str(errors)
-        except (psycopg.Error, OSError) as error:  # its text may hold the address
+        except (psycopg.OperationalError, OSError) as error:  # its text may hold the address
             database_error = f"The database cannot be used ({type(error).__name__})."
     (snapshot,) = take_snapshots([lists], with_database=state is not None)
     return Situation(

@@ -106,7 +106,7 @@ def test_an_address_leads_to_its_guard_in_words(answers: Answers) -> None:
     (one,) = answers["GET https://platform.example.org/api/v1/bells/ring/3/?x=1"]
 
     assert (one["owner"], one["version"], one["distribution"]) == ("bells", "1.0", "bells-plugin")
-    assert one["place"] == "bells_plugin/hooks.py:31"
+    assert one["place"] == "bells_plugin/hooks.py:30"
     (guard,) = one["guard"]
     assert guard["access"] == "bells.ring_bell"
     assert "bells.ring_bell" in guard["words"]
@@ -142,7 +142,7 @@ def test_what_a_dormant_plugin_contributed_is_remembered(answers: Answers) -> No
     assert (one["state"], one["version"], one["place"]) == (
         "dormant",
         "1.0",
-        "chimes_plugin/hooks.py:31",
+        "chimes_plugin/hooks.py:30",
     )
     (permission,) = answers["chimes.ring_bell"]
     assert permission["state"] == "dormant"
@@ -165,11 +165,11 @@ def test_what_a_dormant_plugin_contributed_is_remembered(answers: Answers) -> No
         ("bells.Bell", "tables", "bells", "bells_plugin/models.py:4"),
         ("bells_bell.tone", "tables", "bells", "bells_plugin/models.py:4"),
         ("django_session", "tables", "sessions", ""),
-        ("bells toll", "commands", "bells", "bells_plugin/hooks.py:40"),
+        ("bells toll", "commands", "bells", "bells_plugin/hooks.py:39"),
         ("migrate", "commands", "platform_core", ""),
         ("bells.0001_initial", "migrations", "bells", "bells_plugin/migrations/0001_initial.py:1"),
         ("PLATFORM_TIME_ZONE", "settings", "platform_core", ""),
-        ("chimes", "plugins", "chimes", ""),
+        ("gongs", "plugins", "gongs", ""),
     ],
 )
 def test_a_name_leads_to_owner_and_place(
