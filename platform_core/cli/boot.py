@@ -6,7 +6,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from platform_core.cli.output import fail, refuse, step
@@ -95,8 +95,20 @@ def database(
 ) -> Iterator[None]:
     """Lend the embedded database for the block, unless ``DATABASE_URL`` names another one.
 
-    It is started when it does not run, and the last process that uses it stops it.
+    It is started when it does not run, and the last process that uses it stops it. Leaves with a report when it
+    cannot be started.
     """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lent_database(deployment, quiet=quiet or as_json))
+        except PluginErrors as errors:
+            fail(errors.problems, as_json=as_json)
+        yield
+
+
+@contextmanager
+def lent_database(deployment: Deployment, *, quiet: bool) -> Iterator[None]:
+    """Do the same as ``database`` for those who go on without one: raises PluginErrors instead of leaving."""
     if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
         yield
         return
@@ -108,10 +120,10 @@ def database(
     try:
         fcntl.flock(lease, fcntl.LOCK_SH)
         try:
-            with step("Starting the embedded PostgreSQL …", quiet=quiet or as_json):
+            with step("Starting the embedded PostgreSQL …", quiet=quiet):
                 server.start()
         except EmbeddedPostgresError as error:
-            fail([_database_problem(error)], as_json=as_json)
+            raise PluginErrors([_database_problem(error)]) from error
         try:
             yield
         finally:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from platform_core.cli import boot
+from platform_core.cli import boot, plugin_diff, plugin_doctor, plugin_explain
 from platform_core.cli.output import CHANGES, AsJson, console, fail, print_json, refuse, step
 from platform_core.cli.plan_view import show_changes, show_plan
 from platform_core.cli.plugin_view import show_list, show_plugin
@@ -36,6 +36,10 @@ Enable = Annotated[
 Disable = Annotated[
     list[str] | None, typer.Option("--disable", help="A plugin to disable; may be repeated.")
 ]
+app.command("diff")(plugin_diff.diff)
+app.command("doctor")(plugin_doctor.doctor)
+app.command("explain")(plugin_explain.explain)
+
 NEXT_STEPS = ("platformctl migrate", "restart the running processes")
 
 

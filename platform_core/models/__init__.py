@@ -4,7 +4,7 @@ from platform_core.models import links as _links  # noqa: F401 - it listens from
 from platform_core.models.base import BaseModel
 from platform_core.models.constraints import UniqueAmongLive
 from platform_core.models.identifiers import uuid7
-from platform_core.models.ledger import PluginRecord
+from platform_core.models.ledger import PluginContribution, PluginRecord
 from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuerySet
 from platform_core.models.referrers import DeletionBlocked, Referrer, keep_for_reference
 
@@ -14,6 +14,7 @@ __all__ = [
     "DeletionBlocked",
     "LiveObjects",
     "PlatformQuerySet",
+    "PluginContribution",
     "PluginRecord",
     "Referrer",
     "UniqueAmongLive",

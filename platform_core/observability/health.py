@@ -136,9 +136,7 @@ def _ledger() -> HealthResult:
         problems = database_problems()
     except (DatabaseError, PsycopgError, PoolTimeout):
         return HealthResult(healthy=False, detail="The database does not answer.")
-    return HealthResult(
-        healthy=not problems, detail=" ".join(problem.message for problem in problems)
-    )
+    return HealthResult(healthy=not problems, detail=" ".join(map(str, problems)))
 
 
 def _held_back() -> HealthResult:

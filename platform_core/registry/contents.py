@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from platform_core.registry.item_facts import facts_of
 from platform_core.registry.resolution import Plugin
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Registry:
     plugins: tuple[Plugin, ...]
     entries: Mapping[str, tuple[Entry, ...]]
     published: Mapping[str, PublishedHook] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def contributions(self, hook: str) -> Sequence[Any]:
         """Return what all plugins contributed through ``hook``, in load order."""
@@ -66,12 +68,28 @@ class Registry:
         return None
 
     def digest(self) -> str:
-        """Return a SHA-256 over plugins, versions, states and contribution names: equal on equal processes."""
-        facts = [
-            [[p.slug, p.candidate.version, p.state] for p in self.plugins],
-            {hook: sorted(entry.key for entry in found) for hook, found in self.entries.items()},
-        ]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        """Return a SHA-256 over plugins, versions, states and contributions: equal on equal processes."""
+        return _hash([[plugin.slug, self.digest_of(plugin)] for plugin in self.plugins])
+
+    def digest_of(self, plugin: Plugin) -> str:
+        """Return a SHA-256 over version, state and contributions of one plugin; it is computed once."""
+        if plugin.slug not in self._digests:
+            contributed = {
+                hook: {
+                    entry.key: facts_of(entry.item)
+                    for entry in entries
+                    if entry.owner == plugin.slug
+                }
+                for hook, entries in self.entries.items()
+            }
+            self._digests[plugin.slug] = _hash(
+                [plugin.slug, plugin.candidate.version, plugin.state, contributed]
+            )
+        return self._digests[plugin.slug]
+
+
+def _hash(facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 _installed: Registry | None = None

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
 
-from platform_core.conf.database import database_settings
 from platform_core.conf.deployment import Deployment
 from platform_core.registry.differences import difference
+from platform_core.registry.observation import connected
 from platform_core.registry.problems import PluginErrors, PluginProblem
 from platform_core.registry.targets import Target, as_document
 from platform_core.registry.trial import (
@@ -102,15 +101,7 @@ class Observed:
 def observe(deployment: Deployment) -> Observed | None:
     """Ask the deployment's database without booting it; None when it cannot be reached."""
     try:
-        values = database_settings(deployment.data_dir, os.environ, pool_size=None)
-        with psycopg.connect(
-            dbname=values["NAME"],
-            user=values["USER"],
-            password=values["PASSWORD"],
-            host=values["HOST"],
-            port=values["PORT"],
-            **values["OPTIONS"],
-        ) as connection:
+        with connected(deployment) as connection:
             # The tables' names: the models cannot be imported before Django is set up.
             return Observed(
                 plugins=_names(connection, "platform_core_pluginrecord", LEDGER),

@@ -14,7 +14,7 @@ from typing import Any
 from platform_core.registry.faults import boot_problem
 from platform_core.registry.holding import Standings
 from platform_core.registry.problems import PluginErrors
-from platform_core.registry.trial import HELD_BACK, WITHOUT_DATABASE
+from platform_core.registry.trial import HELD_BACK, WITH_PLACEHOLDERS, WITHOUT_DATABASE
 
 
 def main() -> None:
@@ -41,13 +41,14 @@ def _settings() -> dict[str, Any]:
     """Return the settings of every listed plugin; they are told even when a missing one stops the boot."""
     from platform_core.conf.deployment import find_deployment
     from platform_core.registry.discovery import discover
+    from platform_core.registry.placeholders import placeholders_for
     from platform_core.registry.resolution import resolve
     from platform_core.registry.settings_report import describe_settings
 
     deployment = find_deployment(Path(os.environ["PLATFORM_DIR"]))
     core = deployment.core
     resolution = resolve(core.plugins, core.dormant_plugins, discover())
-    return {
+    found = {
         plugin.slug: describe_settings(
             plugin.config.settings_class,
             plugin.slug,
@@ -56,6 +57,11 @@ def _settings() -> dict[str, Any]:
         )
         for plugin in resolution.plugins
     }
+    if WITH_PLACEHOLDERS in sys.argv:
+        for plugin in resolution.with_state("enabled"):
+            section = deployment.plugin_sections.get(plugin.slug, {})
+            os.environ.update(placeholders_for(plugin.config.settings_class, plugin.slug, section))
+    return found
 
 
 def _problems(held: Standings) -> list[dict[str, str]]:

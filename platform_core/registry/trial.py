@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from platform_core.registry.holding import Standings
@@ -15,15 +16,28 @@ from platform_core.registry.problems import PluginErrors, PluginProblem
 
 BOOT_TIMEOUT_S = 300
 WITHOUT_DATABASE = "--without-database"
+WITH_PLACEHOLDERS = "--with-placeholders"
 HELD_BACK = "--held-back"
 """With the plugins to hold back as JSON: report only what is wrong with the rest."""
 
 Snapshot = Mapping[str, Any]
 
 
-def take_snapshots(sets: Sequence[Lists], *, with_database: bool = True) -> list[Snapshot]:
-    """Boot each set of plugins in a process of its own, side by side, and return their reports."""
-    processes = [_start(lists, with_database=with_database) for lists in sets]
+def take_snapshots(
+    sets: Sequence[Lists],
+    *,
+    with_database: bool = True,
+    first_on_path: Path | None = None,
+    placeholders: bool = False,
+) -> list[Snapshot]:
+    """Boot each set of plugins in a process of its own, side by side, and return their reports.
+
+    What is in the folder ``first_on_path`` comes before what is installed. With ``placeholders`` a required setting
+    that has no value gets one for the look, so that it can be told instead of stopping the boot.
+    """
+    options = [] if with_database else [WITHOUT_DATABASE]
+    options += [WITH_PLACEHOLDERS] if placeholders else []
+    processes = [_start(lists, options, first_on_path) for lists in sets]
     try:
         return [_report(process) for process in processes]
     finally:
@@ -66,11 +80,16 @@ def problems_of(snapshot: Snapshot) -> tuple[PluginProblem, ...]:
     return tuple(PluginProblem(**problem) for problem in snapshot.get("problems", ()))
 
 
-def _start(lists: Lists, *, with_database: bool) -> subprocess.Popen[str]:
+def _start(lists: Lists, options: list[str], first: Path | None) -> subprocess.Popen[str]:
     environment = _with_lists(os.environ, lists)
     environment.pop("PLATFORM_SAFE_MODE_FILE", None)
     environment["PLATFORM_SAFE_MODE"] = "false"  # the set as it is meant to run
-    return _process(environment, [] if with_database else [WITHOUT_DATABASE])
+    python = [sys.executable]
+    if first is not None:
+        python.append("-P")  # else the working directory would come before it
+        inherited = filter(None, [environment.get("PYTHONPATH")])
+        environment["PYTHONPATH"] = os.pathsep.join([str(first), *inherited])
+    return _process(environment, options, python)
 
 
 def _with_lists(environ: Mapping[str, str], lists: Lists) -> dict[str, str]:
@@ -83,9 +102,11 @@ def _with_lists(environ: Mapping[str, str], lists: Lists) -> dict[str, str]:
     return environment
 
 
-def _process(environment: Mapping[str, str], arguments: Sequence[str]) -> subprocess.Popen[str]:
+def _process(
+    environment: Mapping[str, str], arguments: Sequence[str], python: Sequence[str] = ()
+) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-        [sys.executable, "-m", "platform_core.registry.snapshot", *arguments],
+        [*(python or [sys.executable]), "-m", "platform_core.registry.snapshot", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,0 +1,192 @@
+"""Everything that each plugin brings, with where it is written: what the ledger keeps and releases are compared by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RenameField
+from django.utils.translation import override
+
+from platform_core.registry.addresses import addresses
+from platform_core.registry.contents import Entry, Registry
+from platform_core.registry.item_facts import dotted, facts_of
+from platform_core.registry.resolution import Plugin
+from platform_core.registry.settings_report import describe_settings
+from platform_core.registry.sources import place_of, place_of_module
+
+STANDING_KINDS = frozenset({"tables", "migrations"})
+"""What a dormant plugin still brings; all else is known only of an enabled one."""
+CONFIGURED = ("middleware", "django_apps", "authentication_backends", "api_authentication")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contribution:
+    """One thing that a plugin brings; ``kind`` is a hook, or what the core finds by itself."""
+
+    kind: str
+    name: str
+    place: str
+    facts: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON data."""
+        return asdict(self)
+
+
+def contents(registry: Registry) -> dict[str, list[Contribution]]:
+    """Return by slug what each loaded plugin brings; of a dormant one its tables and migrations only.
+
+    Routes are read from the URL configuration, which is loaded by this.
+    """
+    mounted = addresses(registry)
+    with override("en"):
+        return {
+            plugin.slug: _once(
+                [*_standing(registry, plugin), *_contributed(plugin, registry, mounted)]
+            )
+            for plugin in registry.plugins
+        }
+
+
+def _once(found: Iterable[Contribution]) -> list[Contribution]:
+    """Return what was found, without the second of one name: a middleware may be asked for twice."""
+    return list({(one.kind, one.name): one for one in found}.values())
+
+
+def _standing(registry: Registry, plugin: Plugin) -> Iterator[Contribution]:
+    labels = [config.label for config in owned_apps(registry, plugin)]
+    for config in owned_apps(registry, plugin):
+        for model in config.get_models(include_auto_created=True):
+            if model._meta.managed and not model._meta.proxy:
+                yield _table(model)
+    for (label, name), migration in sorted(MigrationLoader(None).disk_migrations.items()):
+        if label in labels:
+            yield Contribution(
+                kind="migrations",
+                name=f"{label}.{name}",
+                place=f"{place_of_module(type(migration).__module__)}:1",
+                facts=_migration_facts(migration),
+            )
+
+
+def owned_apps(registry: Registry, plugin: Plugin) -> list[AppConfig]:
+    """Return the plugin's own application and those that it is the first to bring along."""
+    earlier: set[str] = set()
+    for other in registry.plugins:
+        if other.slug == plugin.slug:
+            break
+        earlier |= set(other.config.django_apps)
+    wanted = set(plugin.config.django_apps) - earlier
+    return [
+        config
+        for config in apps.get_app_configs()
+        if config.label == plugin.slug or config.name in wanted or dotted(type(config)) in wanted
+    ]
+
+
+def _table(model: Any) -> Contribution:
+    tracked = getattr(model, "instance_type", None)
+    written = tracked or (model._meta.auto_created or model)
+    columns = {
+        field.column: {
+            "field": field.name,
+            "type": field.db_type(connection) or "",
+            "null": field.null,
+        }
+        for field in model._meta.concrete_fields
+    }
+    facts = {"model": model._meta.label, "columns": columns}
+    if tracked is not None:
+        facts["history_of"] = tracked._meta.db_table
+    return Contribution(
+        kind="tables", name=model._meta.db_table, place=place_of(written), facts=facts
+    )
+
+
+def _migration_facts(migration: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "reversible": all(operation.reversible for operation in migration.operations),
+        "replaces": [".".join(key) for key in migration.replaces],
+        "operations": [" ".join(str(one.describe()).split()) for one in migration.operations],
+    }
+    renames = [
+        [one.model_name_lower, one.old_name, one.new_name]
+        for one in migration.operations
+        if isinstance(one, RenameField)
+    ]
+    return found | ({"renames": renames} if renames else {})
+
+
+def _contributed(
+    plugin: Plugin, registry: Registry, mounted: dict[str, dict[str, Any]]
+) -> Iterator[Contribution]:
+    if not plugin.enabled:
+        return
+    places = {
+        entry.key: entry.place
+        for hook in ("resources", "routes")
+        for entry in registry.entries.get(hook, ())
+    }
+    for hook, entries in registry.entries.items():
+        for entry in entries:
+            if entry.owner == plugin.slug:
+                yield _entry(hook, entry)
+    for address, facts in mounted.items():
+        if facts["owner"] == plugin.slug:
+            near = [key for key in places if address.startswith(key)]
+            place = places[max(near, key=len)] if near else ""
+            told = {name: value for name, value in facts.items() if name != "owner"}
+            yield Contribution(kind="addresses", name=address, place=place, facts=told)
+    yield from _settings(plugin)
+    yield from _configured(plugin)
+
+
+def _entry(hook: str, entry: Entry) -> Contribution:
+    facts = facts_of(entry.item)
+    if hook == "permissions":
+        facts["words"] = str(entry.item.rule.text())
+    if hook == "resources":
+        facts["fields"] = _fields(entry.item)
+    return Contribution(kind=hook, name=entry.key, place=entry.place, facts=facts)
+
+
+def _fields(resource: Any) -> dict[str, Any]:
+    try:
+        fields = resource.serializer_class().fields.items()
+    except (
+        Exception
+    ):  # a stranger's serializer may need a request; the ledger does without its fields
+        return {}
+    return {
+        name: {
+            "type": type(field).__name__,
+            "required": field.required,
+            "readable": not field.write_only,
+            "writable": not field.read_only,
+        }
+        for name, field in fields
+    }
+
+
+def _settings(plugin: Plugin) -> Iterator[Contribution]:
+    cls = plugin.config.settings_class
+    for one in describe_settings(cls, plugin.slug, {}, {}):
+        facts = {name: one[name] for name in ("name", "type", "required")}
+        place = place_of(cls) if cls else ""
+        yield Contribution(kind="settings", name=one["variable"], place=place, facts=facts)
+
+
+def _configured(plugin: Plugin) -> Iterator[Contribution]:
+    """Yield what the plugin's configuration class asks of Django: names only, for values may be secret."""
+    place = place_of(plugin.config)
+    for kind in CONFIGURED:
+        for one in getattr(plugin.config, kind):
+            name = one.path if kind == "middleware" else str(one)
+            yield Contribution(kind=kind, name=name, place=place, facts={})
+    for name in plugin.config.django_settings:
+        yield Contribution(kind="django_settings", name=name, place=place, facts={})
