@@ -100,6 +100,13 @@ def _booted(deployment: Deployment, slug: str, source: str, folder: Path | None)
     )
     require_boot(snapshot)
     plugin = snapshot["plugins"][slug]
+    if plugin["state"] != "enabled":  # a policy for broken plugins kept it out
+        raise _problem(
+            slug,
+            "not_started",
+            f"{plugin['distribution']} {plugin['version']} does not start: it is {plugin['state']}.",
+            "platformctl plugin doctor says why; repair the release.",
+        )
     return Release(
         source=os.fspath(source),
         distribution=plugin["distribution"],
