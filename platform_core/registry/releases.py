@@ -96,7 +96,7 @@ def _booted(deployment: Deployment, slug: str, source: str, folder: Path | None)
     current = Lists(plugins=tuple(core.plugins), dormant=tuple(core.dormant_plugins))
     lists = find_target(current, candidates, enable=[slug]).lists
     (snapshot,) = take_snapshots(
-        [lists], with_database=False, first_on_path=folder, placeholders=True
+        [lists], with_database=False, first_on_path=folder, contents=True, placeholders=True
     )
     require_boot(snapshot)
     plugin = snapshot["plugins"][slug]

@@ -14,6 +14,7 @@ from typing import Any
 from platform_core.registry.problems import PluginErrors, PluginProblem
 
 WITHOUT_DATABASE = "--without-database"
+WITH_CONTENTS = "--with-contents"
 WITH_PLACEHOLDERS = "--with-placeholders"
 
 
@@ -70,11 +71,13 @@ def _facts(*, with_database: bool) -> dict[str, Any]:
     from django.utils.translation import override
 
     from platform_core.cli.deployments import system_problems
-    from platform_core.registry.facts import contributed_facts, database_facts
+    from platform_core.registry.facts import contributed_facts, database_facts, recorded_facts
 
     with override("en"):
         problems = system_problems(deploy=False)
         facts = contributed_facts()
+        if WITH_CONTENTS in sys.argv:
+            facts |= recorded_facts()
         if with_database and not problems:
             facts |= database_facts(problems)
     return facts | {"ok": not problems, "problems": [problem.as_dict() for problem in problems]}
