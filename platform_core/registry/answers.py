@@ -91,7 +91,8 @@ def state_reasons(situation: Situation, slug: str, kind: str, state: str) -> Ite
         elif state == "available":
             yield f"{effect}: the plugin {slug} is in neither list. platformctl plugin enable {slug}"
         else:
-            yield f"{effect}: the plugin {slug} is {state}{since}. platformctl plugin enable {slug}"
+            remedy = f"plugin enable {slug}" if state == "dormant" else "plugin doctor"
+            yield f"{effect}: the plugin {slug} is {state}{since}. platformctl {remedy}"
     elif not situation.booted:
         yield "The deployment does not start now, and this is what its database remembers: platformctl plugin doctor"
 

@@ -72,19 +72,16 @@ class Registry:
         return _hash([[plugin.slug, self.digest_of(plugin)] for plugin in self.plugins])
 
     def digest_of(self, plugin: Plugin) -> str:
-        """Return a SHA-256 over version, state and contributions of one plugin; it is computed once."""
-        if plugin.slug not in self._digests:
-            contributed = {
-                hook: {
-                    entry.key: facts_of(entry.item)
-                    for entry in entries
-                    if entry.owner == plugin.slug
-                }
-                for hook, entries in self.entries.items()
-            }
-            self._digests[plugin.slug] = _hash(
-                [plugin.slug, plugin.candidate.version, plugin.state, contributed]
-            )
+        """Return a SHA-256 over version, state and contributions of one plugin; all are computed at once, and once."""
+        if not self._digests:
+            facts: dict[str, dict[str, dict[str, Any]]] = {one.slug: {} for one in self.plugins}
+            for hook, entries in self.entries.items():
+                for entry in entries:
+                    own = facts[entry.owner].setdefault(hook, {})
+                    own[entry.key] = facts_of(entry.item)
+            for one in self.plugins:
+                known = [one.slug, one.candidate.version, one.state, facts[one.slug]]
+                self._digests[one.slug] = _hash(known)
         return self._digests[plugin.slug]
 
 

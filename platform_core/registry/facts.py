@@ -22,10 +22,7 @@ HOOKS_BY_NAME = ("importers", "commands", "health_probes", "first_run", "grant_s
 
 
 def contributed_facts() -> dict[str, Any]:
-    """Return plugins, contributions, routes, tables, and what they do to Django's settings.
-
-    ``contents`` holds the same by plugin, as the ledger keeps it.
-    """
+    """Return plugins, contributions, routes, tables, and what they do to Django's settings."""
     registry = installed()
     return {
         "plugins": _plugins(registry),
@@ -64,13 +61,20 @@ def contributed_facts() -> dict[str, Any]:
             for entry in registry.entries[hook]
         },
         "tables": _tables(),
-        "models": sorted(model._meta.label_lower for model in apps.get_models(True)),
-        "digests": {plugin.slug: registry.digest_of(plugin) for plugin in registry.plugins},
         "migrations": _migrations(),
+        **_django_settings(),
+    }
+
+
+def recorded_facts() -> dict[str, Any]:
+    """Return by plugin what the ledger would keep, and by which digest; also the names of all models."""
+    registry = installed()
+    return {
         "contents": {
             slug: [one.as_dict() for one in found] for slug, found in contents(registry).items()
         },
-        **_django_settings(),
+        "digests": {plugin.slug: registry.digest_of(plugin) for plugin in registry.plugins},
+        "models": sorted(model._meta.label_lower for model in apps.get_models(True)),
     }
 
 

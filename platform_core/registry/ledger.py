@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 from django.apps import apps
@@ -26,14 +26,14 @@ def database_problems() -> list[PluginProblem]:
     they have loaded agree. It takes four short queries, and is meant to be asked every few seconds.
     """
     applied = _applied()
-    problems = [*_unlisted(applied), *_newer(applied), *_pending(applied)]
+    problems = [*_unlisted(applied), *migrations_ahead(applied), *_pending(applied)]
     return problems or skew_problems()
 
 
 def blocking_problems() -> list[PluginProblem]:
     """Return what forbids to migrate or serve this database with this code."""
     applied = _applied()
-    return [*_unlisted(applied), *_newer(applied)]
+    return [*_unlisted(applied), *migrations_ahead(applied)]
 
 
 def pending_migrations() -> list[PluginProblem]:
@@ -108,8 +108,8 @@ def _unlisted(applied: Collection[Key]) -> list[PluginProblem]:
     ]
 
 
-def _newer(applied: Collection[Key]) -> list[PluginProblem]:
-    """Return a problem for each application whose database has migrations that the code does not."""
+def migrations_ahead(applied: Iterable[Key]) -> list[PluginProblem]:
+    """Return a problem for each loaded application of which ``applied`` has migrations that the code does not."""
     migrated, known = _on_disk()
     ahead: dict[str, list[str]] = {}
     for label, name in applied:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,35 +43,35 @@ def contents(registry: Registry) -> dict[str, list[Contribution]]:
 
     Routes are read from the URL configuration, which is loaded by this.
     """
-    mounted = addresses(registry)
+    found: dict[str, list[Contribution]] = {plugin.slug: [] for plugin in registry.plugins}
     with override("en"):
-        return {
-            plugin.slug: _once(
-                [*_standing(registry, plugin), *_contributed(plugin, registry, mounted)]
-            )
-            for plugin in registry.plugins
-        }
+        for slug, one in _everything(registry):
+            found[slug].append(one)
+    # Of one name once: a middleware may be asked for twice.
+    return {
+        slug: list({(one.kind, one.name): one for one in own}.values())
+        for slug, own in found.items()
+    }
 
 
-def _once(found: Iterable[Contribution]) -> list[Contribution]:
-    """Return what was found, without the second of one name: a middleware may be asked for twice."""
-    return list({(one.kind, one.name): one for one in found}.values())
-
-
-def _standing(registry: Registry, plugin: Plugin) -> Iterator[Contribution]:
-    labels = [config.label for config in owned_apps(registry, plugin)]
-    for config in owned_apps(registry, plugin):
-        for model in config.get_models(include_auto_created=True):
-            if model._meta.managed and not model._meta.proxy:
-                yield _table(model)
+def _everything(registry: Registry) -> Iterator[tuple[str, Contribution]]:
+    owners: dict[str, str] = {}
+    for plugin in registry.plugins:
+        for config in owned_apps(registry, plugin):
+            owners[config.label] = plugin.slug
+            for model in config.get_models(include_auto_created=True):
+                if model._meta.managed and not model._meta.proxy:
+                    yield plugin.slug, _table(model)
+        if plugin.enabled:
+            yield from ((plugin.slug, one) for one in _settings(plugin))
+            yield from ((plugin.slug, one) for one in _configured(plugin))
     for (label, name), migration in sorted(MigrationLoader(None).disk_migrations.items()):
-        if label in labels:
-            yield Contribution(
-                kind="migrations",
-                name=f"{label}.{name}",
-                place=f"{place_of_module(type(migration).__module__)}:1",
-                facts=_migration_facts(migration),
-            )
+        if label in owners:
+            yield owners[label], _migration(label, name, migration)
+    for hook, entries in registry.entries.items():
+        for entry in entries:
+            yield entry.owner, _entry(hook, entry)
+    yield from _addresses(registry)
 
 
 def owned_apps(registry: Registry, plugin: Plugin) -> list[AppConfig]:
@@ -108,8 +108,8 @@ def _table(model: Any) -> Contribution:
     )
 
 
-def _migration_facts(migration: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _migration(label: str, name: str, migration: Any) -> Contribution:
+    facts: dict[str, Any] = {
         "reversible": all(operation.reversible for operation in migration.operations),
         "replaces": [".".join(key) for key in migration.replaces],
         "operations": [" ".join(str(one.describe()).split()) for one in migration.operations],
@@ -119,31 +119,26 @@ def _migration_facts(migration: Any) -> dict[str, Any]:
         for one in migration.operations
         if isinstance(one, RenameField)
     ]
-    return found | ({"renames": renames} if renames else {})
+    return Contribution(
+        kind="migrations",
+        name=f"{label}.{name}",
+        place=f"{place_of_module(type(migration).__module__)}:1",
+        facts=facts | ({"renames": renames} if renames else {}),
+    )
 
 
-def _contributed(
-    plugin: Plugin, registry: Registry, mounted: dict[str, dict[str, Any]]
-) -> Iterator[Contribution]:
-    if not plugin.enabled:
-        return
+def _addresses(registry: Registry) -> Iterator[tuple[str, Contribution]]:
     places = {
         entry.key: entry.place
         for hook in ("resources", "routes")
         for entry in registry.entries.get(hook, ())
     }
-    for hook, entries in registry.entries.items():
-        for entry in entries:
-            if entry.owner == plugin.slug:
-                yield _entry(hook, entry)
-    for address, facts in mounted.items():
-        if facts["owner"] == plugin.slug:
-            near = [key for key in places if address.startswith(key)]
-            place = places[max(near, key=len)] if near else ""
-            told = {name: value for name, value in facts.items() if name != "owner"}
-            yield Contribution(kind="addresses", name=address, place=place, facts=told)
-    yield from _settings(plugin)
-    yield from _configured(plugin)
+    for address, facts in addresses(registry).items():
+        parents = (address[:end] for end in range(len(address), 0, -1))
+        place = next((places[one] for one in parents if one in places), "")
+        owner = facts.pop("owner")
+        if owner:
+            yield owner, Contribution(kind="addresses", name=address, place=place, facts=facts)
 
 
 def _entry(hook: str, entry: Entry) -> Contribution:

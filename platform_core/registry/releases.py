@@ -96,10 +96,17 @@ def _booted(deployment: Deployment, slug: str, source: str, folder: Path | None)
     current = Lists(plugins=tuple(core.plugins), dormant=tuple(core.dormant_plugins))
     lists = find_target(current, candidates, enable=[slug]).lists
     (snapshot,) = take_snapshots(
-        [lists], with_database=False, first_on_path=folder, placeholders=True
+        [lists], with_database=False, first_on_path=folder, contents=True, placeholders=True
     )
     require_boot(snapshot)
     plugin = snapshot["plugins"][slug]
+    if plugin["state"] != "enabled":  # a policy for broken plugins kept it out
+        raise _problem(
+            slug,
+            "not_started",
+            f"{plugin['distribution']} {plugin['version']} does not start: it is {plugin['state']}.",
+            "platformctl plugin doctor says why; repair the release.",
+        )
     return Release(
         source=os.fspath(source),
         distribution=plugin["distribution"],

@@ -76,7 +76,7 @@ def look(deployment: Deployment, *, database_error: str = "") -> Situation:
             database_error = str(errors)
         except (psycopg.OperationalError, OSError) as error:  # its text may hold the address
             database_error = f"The database cannot be used ({type(error).__name__})."
-    (snapshot,) = take_snapshots([lists], with_database=state is not None)
+    (snapshot,) = take_snapshots([lists], with_database=state is not None, contents=True)
     return Situation(
         deployment=deployment,
         lists=lists,

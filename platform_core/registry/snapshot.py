@@ -14,7 +14,12 @@ from typing import Any
 from platform_core.registry.faults import boot_problem
 from platform_core.registry.holding import Standings
 from platform_core.registry.problems import PluginErrors
-from platform_core.registry.trial import HELD_BACK, WITH_PLACEHOLDERS, WITHOUT_DATABASE
+from platform_core.registry.trial import (
+    HELD_BACK,
+    WITH_CONTENTS,
+    WITH_PLACEHOLDERS,
+    WITHOUT_DATABASE,
+)
 
 
 def main() -> None:
@@ -83,11 +88,13 @@ def _facts(*, with_database: bool) -> dict[str, Any]:
     from django.utils.translation import override
 
     from platform_core.cli.deployments import system_problems
-    from platform_core.registry.facts import contributed_facts, database_facts
+    from platform_core.registry.facts import contributed_facts, database_facts, recorded_facts
 
     with override("en"):
         problems = system_problems(deploy=False)
         facts = contributed_facts()
+        if WITH_CONTENTS in sys.argv:
+            facts |= recorded_facts()
         if with_database and not problems:
             facts |= database_facts(problems)
     held = settings.PLATFORM.resolution.held_back

@@ -16,6 +16,7 @@ from platform_core.registry.problems import PluginErrors, PluginProblem
 
 BOOT_TIMEOUT_S = 300
 WITHOUT_DATABASE = "--without-database"
+WITH_CONTENTS = "--with-contents"
 WITH_PLACEHOLDERS = "--with-placeholders"
 HELD_BACK = "--held-back"
 """With the plugins to hold back as JSON: report only what is wrong with the rest."""
@@ -28,14 +29,17 @@ def take_snapshots(
     *,
     with_database: bool = True,
     first_on_path: Path | None = None,
+    contents: bool = False,
     placeholders: bool = False,
 ) -> list[Snapshot]:
     """Boot each set of plugins in a process of its own, side by side, and return their reports.
 
-    What is in the folder ``first_on_path`` comes before what is installed. With ``placeholders`` a required setting
-    that has no value gets one for the look, so that it can be told instead of stopping the boot.
+    What is in the folder ``first_on_path`` comes before what is installed. With ``contents`` the report holds all that
+    the ledger would keep. With ``placeholders`` a required setting that has no value gets one for the look, so that it
+    can be told instead of stopping the boot.
     """
     options = [] if with_database else [WITHOUT_DATABASE]
+    options += [WITH_CONTENTS] if contents else []
     options += [WITH_PLACEHOLDERS] if placeholders else []
     processes = [_start(lists, options, first_on_path) for lists in sets]
     try:
