@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
@@ -9,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
 
 from platform_core.plugin import PluginConfig
+
+log = structlog.get_logger(__name__)
 
 
 class CoreConfig(AppConfig):
@@ -39,6 +42,8 @@ class CoreConfig(AppConfig):
         ]
         if failed:
             raise PluginErrors(failed)
+        for held in state.resolution.held_back:
+            log.warning("plugin held back", plugin=held.slug, state=held.state, reason=str(held))
         registry = load(state.resolution.plugins)
         install_permissions(permission_registry(registry))
         contents.install(registry)

@@ -40,6 +40,12 @@ class PluginConfig(AppConfig):
     """Typed settings, read from ``PLUGIN_<SLUG>_*``."""
     after: ClassVar[tuple[str, ...]] = ()
     """Slugs to load before this plugin when they are enabled; unlike a dependency they may be absent."""
+    conflicts: ClassVar[tuple[str, ...]] = ()
+    """Slugs that must not be enabled together with this plugin."""
+    enabled_with: ClassVar[tuple[str, ...]] = ()
+    """Slugs that a glue plugin joins: it is active only while all are enabled, and not loaded while one is absent."""
+    hookspecs: ClassVar[str] = ""
+    """Dotted path of a module of the plugin whose functions, marked ``@hookspec``, are hooks for other plugins."""
     auth_user_model: ClassVar[str | None] = None
     """``app_label.ModelName`` when this plugin brings the user model; exactly one enabled plugin does."""
     django_apps: ClassVar[tuple[str, ...]] = ()

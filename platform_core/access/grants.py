@@ -63,7 +63,11 @@ class Grants:
 
 
 class GrantSource(Protocol):
-    """What the one plugin that stores roles and assignments implements."""
+    """What the one plugin that stores roles and assignments implements.
+
+    It may also have ``permissions_by_role() -> Mapping[str, Collection[str]]``: by the name of each stored role the
+    permissions that it names, those that nobody defines any more too. Plans and the doctor ask for it.
+    """
 
     unit_model: str
     """``app_label.ModelName`` of the tree of organisational units."""

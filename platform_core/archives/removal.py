@@ -16,7 +16,8 @@ from platform_core.archives.reading import Archive, Progress
 from platform_core.archives.taking import applied_migrations, portable_grants, take_archive
 from platform_core.archives.writing import ArchiveWriter
 from platform_core.conf.deployment import Deployment
-from platform_core.registry.configuration import Lists, replace_file, write_lists
+from platform_core.registry.configuration import replace_file, write_lists
+from platform_core.registry.lists import Lists
 from platform_core.registry.ownership import known_labels, owner_of_table, tables_of
 from platform_core.registry.problems import PluginErrors, PluginProblem
 

@@ -27,7 +27,8 @@ from platform_core.archives.schema import SchemaSteps, steps_to
 from platform_core.archives.taking import applied_migrations, ledger_record, portable_grants
 from platform_core.archives.writing import rows_of
 from platform_core.conf.deployment import Deployment
-from platform_core.registry.configuration import Lists, write_lists
+from platform_core.registry.configuration import write_lists
+from platform_core.registry.lists import Lists
 from platform_core.registry.ownership import tables_of
 from platform_core.registry.problems import PluginErrors, PluginProblem
 

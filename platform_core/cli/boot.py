@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -102,25 +102,33 @@ def database(
     """Lend the embedded database for the block, unless ``DATABASE_URL`` names another one.
 
     It is started when it does not run, and the last process that uses it stops it, unless ``db start`` keeps it. An
-    upgrade or restore that was interrupted is finished or undone first.
+    upgrade or restore that was interrupted is finished or undone first. Leaves with a report when there is none to lend.
     """
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(lent_database(deployment, quiet=quiet or as_json))
+        except PluginErrors as errors:
+            fail(errors.problems, as_json=as_json)
+        yield server
+
+
+@contextmanager
+def lent_database(deployment: Deployment, *, quiet: bool) -> Iterator[DatabaseServer]:
+    """Do the same as ``database`` for those who go on without one: raises PluginErrors instead of leaving."""
     from platform_core.conf.database import embedded_postgres
 
     data_dir = deployment.data_dir
-    with reporting(as_json=as_json):
+    with refusals_as_problems():
         url = external_address()
     if url:
         external = DatabaseServer(url, embedded=False)
-        with reporting(as_json=as_json):
+        with refusals_as_problems():
             settle_if_interrupted(external, data_dir)
         yield external
         return
     server = embedded_postgres(data_dir)
     with Lease(data_dir).shared(server):
-        with (
-            reporting(as_json=as_json),
-            step("Starting the embedded PostgreSQL …", quiet=quiet or as_json),
-        ):
+        with refusals_as_problems(), step("Starting the embedded PostgreSQL …", quiet=quiet):
             finish_if_interrupted(data_dir)
             embedded = DatabaseServer(server.start().url(), embedded=True)
             settle_if_interrupted(embedded, data_dir)
@@ -146,26 +154,40 @@ def external_address() -> str | None:
 def reporting(*, as_json: bool) -> Iterator[None]:
     """Leave with a report when the embedded server, a backup, a restore, the database or the disk refuses."""
     try:
+        with refusals_as_problems():
+            yield
+    except PluginErrors as errors:
+        fail(errors.problems, as_json=as_json)
+
+
+@contextmanager
+def refusals_as_problems() -> Iterator[None]:
+    """Raise PluginErrors when the embedded server, a backup, a restore, the database or the disk refuses."""
+    try:
         yield
     except EmbeddedPostgresError as error:
-        fail([_database_problem(error)], as_json=as_json)
+        raise PluginErrors([_database_problem(error)]) from error
     except BackupError as error:
-        refuse(error.message, error.way_out, code=error.code, as_json=as_json)
+        raise PluginErrors([_refusal(error.code, error.message, error.way_out)]) from error
     except psycopg.Error as error:
         said = error.diag.message_primary or type(error).__name__
-        refuse(
+        refused = _refusal(
+            "database_refused",
             f"The database did not do what was asked: {said}.",
             "Repair what it names and repeat the command; what was there before is untouched.",
-            code="database_refused",
-            as_json=as_json,
         )
+        raise PluginErrors([refused]) from error
     except OSError as error:
-        refuse(
+        refused = _refusal(
+            "file_refused",
             f"{error.filename or 'A file'} could not be read or written: {error.strerror}.",
             "Make room or give access, and repeat the command; what was there before is untouched.",
-            code="file_refused",
-            as_json=as_json,
         )
+        raise PluginErrors([refused]) from error
+
+
+def _refusal(code: str, message: str, way_out: str) -> PluginProblem:
+    return PluginProblem(plugin="", code=code, message=message, way_out=way_out)
 
 
 def _database_problem(error: EmbeddedPostgresError) -> PluginProblem:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from platform_core.cli import boot
-from platform_core.cli.output import AsJson, console, fail, print_json, refuse, step
+from platform_core.cli.output import HELD_BACK, AsJson, console, fail, print_json, refuse, step
 from platform_core.conf.deployment import FILE_NAME
 from platform_core.registry.discovery import discover
+from platform_core.registry.holding import HeldBack
 from platform_core.registry.problems import PluginProblem
 
 PLATFORM_TOML = """\
@@ -93,12 +95,17 @@ def check(
     with boot.database(deployment, as_json=as_json):
         boot.set_up(deployment, as_json=as_json)
         problems = [*system_problems(deploy=deploy), *ledger_problems()]
+        held = held_back()
     if problems:
         fail(problems, as_json=as_json)
     if as_json:
-        print_json({"ok": True, "problems": []})
+        print_json({"ok": True, "problems": [], "held_back": [one.as_dict() for one in held]})
     else:
         console.print("[green]No problems found.[/]")
+        for one in held:
+            console.print(str(one), style="yellow", markup=False, highlight=False)
+    if held:
+        raise typer.Exit(HELD_BACK)
 
 
 def migrate(as_json: AsJson = False) -> None:
@@ -136,6 +143,14 @@ def refuse_unfit_database(*, as_json: bool) -> None:
         fail(problems, as_json=as_json)
 
 
+def held_back() -> Sequence[HeldBack]:
+    """Return the plugins that quarantine or safe mode keeps from the state that the lists ask for."""
+    from django.conf import settings
+
+    found: Sequence[HeldBack] = settings.PLATFORM.resolution.held_back
+    return found
+
+
 def ledger_problems() -> list[PluginProblem]:
     """Return what is wrong between the loaded plugins and the database."""
     from platform_core.registry.ledger import database_problems
@@ -162,9 +177,14 @@ def _guarded(look: Any) -> list[PluginProblem]:
 
 
 def system_problems(*, deploy: bool) -> list[PluginProblem]:
-    """Return Django's system check findings of level warning and above, as problems."""
+    """Return Django's system check findings of level warning and above, as problems.
+
+    Those of plugins in quarantine are left out: they are known, and the plugins are loaded for their tables only.
+    """
+    from django.conf import settings
     from django.core import checks
 
+    known = {one.slug for one in settings.PLATFORM.resolution.with_state("quarantined")}
     messages = checks.run_checks(include_deployment_checks=deploy)
     level = checks.WARNING if deploy else checks.ERROR
     return [
@@ -176,7 +196,7 @@ def system_problems(*, deploy: bool) -> list[PluginProblem]:
             way_out=str(message.hint or "See Django's system check reference for this code."),
         )
         for message in messages
-        if message.level >= level and not message.is_silenced()
+        if message.level >= level and not message.is_silenced() and _owner(message.obj) not in known
     ]
 
 

@@ -19,7 +19,9 @@ PROBLEMS = 1
 """The deployment or the input has problems; nothing was changed."""
 USAGE = 2
 CHANGES = 3
-"""``plugin plan --detailed-exitcode`` found something that would change."""
+"""``plugin plan`` or ``plugin diff`` with ``--detailed-exitcode`` found something that would change, or differs."""
+HELD_BACK = 4
+"""``check`` found nothing else wrong than plugins that quarantine or safe mode holds back."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 

@@ -23,6 +23,7 @@ RISKS = ("none", "low", "medium", "high", "unknown")
 Part = Mapping[str, Any]
 
 TITLES: dict[str, str] = {
+    "waiting": "Glue plugins that wait for others",
     "tables": "Tables",
     "routes": "Addresses",
     "permissions": "Permissions, and the roles that hold them",
@@ -33,6 +34,8 @@ TITLES: dict[str, str] = {
     "health_probes": "Health probes",
     "first_run": "First-run steps",
     "grant_source": "Source of grants",
+    "published_hooks": "Hooks for other plugins",
+    "implementations": "Contributions to other plugins' hooks",
     "middleware": "Middleware",
     "django_apps": "Django applications",
     "authentication_backends": "Authentication backends",
@@ -83,6 +86,8 @@ def show_changes(changes: Sequence[Change]) -> None:
         if change.because:
             required = "is required by" if change.after == "enabled" else "requires"
             reason = f", because it {required} {change.because}"
+        if change.joins:
+            reason = f", because it joins {' and '.join(change.joins)}"
         sign = (
             GAINED if change.after == "enabled" else CHANGED if change.after == "dormant" else LOST
         )
@@ -210,6 +215,11 @@ def _role_line(one: Part) -> str:
     return f"{one['name']}  {facts['title']}: {_count(facts['permissions'])}"
 
 
+def _waiting_line(one: Part) -> str:
+    facts = one.get("after", one)
+    return f"{one['name']} waits for {', '.join(facts['waits_for'])}"
+
+
 def _flag_line(one: Part) -> str:
     facts = one.get("after", one)
     default = "on" if facts["default"] else "off"
@@ -234,6 +244,7 @@ LINES: dict[str, Callable[[Any], str]] = {
     "permissions": _permission_line,
     "roles": _role_line,
     "flags": _flag_line,
+    "waiting": _waiting_line,
 }
 
 

@@ -19,11 +19,11 @@ from platform_core.cli.plugins import Slug, lists_of, refuse_environment, run_mi
 from platform_core.cli.removal_view import show_preview
 from platform_core.conf.deployment import Deployment
 from platform_core.errors import DomainError
-from platform_core.registry.configuration import Lists
 from platform_core.registry.discovery import discover
+from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors, PluginProblem
+from platform_core.registry.requirements import required_slugs
 from platform_core.registry.resolution import resolve
-from platform_core.registry.targets import required_slugs
 
 if TYPE_CHECKING:
     from platform_core.archives.reading import Archive

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from platform_core.cli.output import console, table
 
-COLOURS = {"enabled": "green", "dormant": "yellow", "available": "default"}
+COLOURS = {"enabled": "green", "dormant": "yellow", "waiting": "yellow", "available": "default"}
 
 
 def show_list(plugins: Sequence[Mapping[str, Any]]) -> None:
@@ -23,6 +23,7 @@ def show_list(plugins: Sequence[Mapping[str, Any]]) -> None:
         made.add_row(one["slug"], one["version"], state, one["distribution"], one["summary"])
     console.print(made, soft_wrap=False)
     for one in plugins:
+        _show_reason(one)
         _show_problems(one)
 
 
@@ -38,6 +39,7 @@ def show_plugin(plugin: Mapping[str, Any]) -> None:
     )
     if plugin["summary"]:
         console.print(Text(plugin["summary"]))
+    _show_reason(plugin)
     facts = {
         "Distribution": plugin["distribution"],
         "Licence": metadata["licence"],
@@ -48,11 +50,7 @@ def show_plugin(plugin: Mapping[str, Any]) -> None:
     for name, value in facts.items():
         if value:
             console.print(Text(f"  {name}: {value}"))
-    verb = "Contributes" if plugin["listed"] == "enabled" else "Would contribute when enabled"
-    for hook, entries in plugin["contributions"].items():
-        _title(f"{verb}: {hook.replace('_', ' ')}")
-        for entry in entries:
-            console.print(Text.assemble(f"  {entry['name']}  ", (entry["place"], "dim")))
+    _show_contributions(plugin)
     if plugin["settings"]:
         _title("Settings")
     for setting in plugin["settings"]:
@@ -65,6 +63,31 @@ def show_plugin(plugin: Mapping[str, Any]) -> None:
         applied = {True: "applied", False: "not applied", None: "database not reachable"}
         console.print(Text(f"  {migration['name']}  {applied[migration['applied']]}"))
     _show_problems(plugin)
+
+
+def _show_contributions(plugin: Mapping[str, Any]) -> None:
+    verb = "Contributes" if plugin["listed"] == "enabled" else "Would contribute when enabled"
+    for hook, entries in plugin["contributions"].items():
+        _title(f"{verb}: {hook.replace('_', ' ')}")
+        for entry in entries:
+            console.print(Text.assemble(f"  {entry['name']}  ", (entry["place"], "dim")))
+    if plugin["publishes"]:
+        _title("Publishes hooks")
+    for hook in plugin["publishes"]:
+        console.print(Text.assemble(f"  {hook['name']}  ", (hook["place"], "dim")))
+        for one in hook["implemented_by"]:
+            line = f"    {one['owner']}: {one['name']}  "
+            console.print(Text.assemble(line, (one["place"], "dim")))
+
+
+def _show_reason(plugin: Mapping[str, Any]) -> None:
+    """Print why the plugin is not in the state that the lists ask for, unless its problems say so."""
+    if plugin["held_back"] == "safe_mode":
+        console.print(Text(f"{plugin['slug']}: dormant, because the deployment is in safe mode"))
+    if plugin["because"]:
+        console.print(Text(f"{plugin['slug']}: held back, because it requires {plugin['because']}"))
+    if plugin["waits_for"]:
+        console.print(Text(f"{plugin['slug']}: waits for {', '.join(plugin['waits_for'])}"))
 
 
 def _show_problems(plugin: Mapping[str, Any]) -> None:

@@ -12,18 +12,20 @@ from typing import Annotated, Any
 
 import typer
 
-from platform_core.cli import boot
+from platform_core.cli import boot, plugin_diff, plugin_doctor, plugin_explain
 from platform_core.cli.output import CHANGES, AsJson, console, fail, print_json, refuse, step
 from platform_core.cli.plan_view import show_changes, show_plan
 from platform_core.cli.plugin_view import show_list, show_plugin
 from platform_core.conf.deployment import FILE_NAME, Deployment
-from platform_core.registry.configuration import Lists, replace_file, write_lists
+from platform_core.registry.configuration import replace_file, write_lists
 from platform_core.registry.discovery import discover
-from platform_core.registry.inventory import inspect_plugin, list_plugins
-from platform_core.registry.plan import Plan, make_plan, observe, require_boot, take_snapshots
+from platform_core.registry.inventory import held_back, inspect_plugin, list_plugins
+from platform_core.registry.lists import Lists
+from platform_core.registry.plan import Plan, make_plan, observe
 from platform_core.registry.problems import PluginErrors, PluginProblem
 from platform_core.registry.resolution import resolve
-from platform_core.registry.targets import Target, as_document, find_target
+from platform_core.registry.targets import Target, as_document, find_target, glue_of
+from platform_core.registry.trial import require_boot, require_unheld, take_snapshots
 
 app = typer.Typer(no_args_is_help=True, help="List, plan, enable and disable plugins.")
 
@@ -34,6 +36,10 @@ Enable = Annotated[
 Disable = Annotated[
     list[str] | None, typer.Option("--disable", help="A plugin to disable; may be repeated.")
 ]
+app.command("diff")(plugin_diff.diff)
+app.command("doctor")(plugin_doctor.doctor)
+app.command("explain")(plugin_explain.explain)
+
 NEXT_STEPS = ("platformctl migrate", "restart the running processes")
 
 
@@ -177,7 +183,13 @@ def _target(
             kept = observed.plugins
     try:
         return find_target(
-            current, candidates, enable=enable, disable=disable, kept=kept, user_model=owner
+            current,
+            candidates,
+            enable=enable,
+            disable=disable,
+            kept=kept,
+            user_model=owner,
+            glue=glue_of(candidates),
         )
     except PluginErrors as errors:
         fail(errors.problems, as_json=as_json)
@@ -204,7 +216,9 @@ def _edit(deployment: Deployment, target: Target, *, as_json: bool) -> None:
     if changed:
         try:
             with step("Starting the new set of plugins …", quiet=as_json):
-                require_boot(take_snapshots([target.lists], with_database=False)[0])
+                (wanted,) = take_snapshots([target.lists], with_database=False)
+                require_boot(wanted)
+                require_unheld(wanted, known={"held_back": held_back(deployment)})
             write_lists(deployment.file, target.lists)
         except PluginErrors as errors:
             fail(errors.problems, as_json=as_json)

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from platform_core.cli import boot
-from platform_core.cli.deployments import apply_migrations, refuse_unfit_database
+from platform_core.cli.deployments import apply_migrations, held_back, refuse_unfit_database
 from platform_core.cli.output import PROBLEMS, AsJson, console, print_json, refuse, step
 from platform_core.cli.schedule import BackupSchedule
 from platform_core.conf.deployment import Deployment
@@ -60,7 +60,7 @@ def run(
 def prepare(deployment: Deployment, *, demo: bool, as_json: bool) -> list[str]:
     """Migrate when something is pending, synchronise when the plugins changed, and take the first-run steps.
 
-    Returns the lines that the steps want the operator to see.
+    Returns the lines that the operator is to see: plugins that are held back, and what the steps say.
     """
     from platform_core.contributions import FirstRunContext
     from platform_core.registry import installed
@@ -74,7 +74,7 @@ def prepare(deployment: Deployment, *, demo: bool, as_json: bool) -> list[str]:
     elif not is_synchronised():
         synchronise()
     context = FirstRunContext(demo=demo, data_dir=deployment.data_dir)
-    lines: list[str] = []
+    lines = [str(one) for one in held_back()]
     for entry in installed().entries["first_run"]:
         if demo or not entry.item.demo:
             with step(f"{entry.owner}: {entry.item.name} …", quiet=as_json):

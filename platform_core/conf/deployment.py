@@ -26,7 +26,10 @@ class CoreSettings(PluginSettings):
     """Slugs of the enabled plugins; no list means none."""
     dormant_plugins: list[str] = Field(default_factory=list)
     """Slugs of the plugins that keep their data and contribute nothing."""
-    on_plugin_error: Literal["fail"] = "fail"
+    on_plugin_error: Literal["fail", "quarantine"] = "fail"
+    """What a broken plugin does: stop the start, or be held back with what requires it."""
+    safe_mode: bool = False
+    """Whether only the plugin with the user model is enabled, whatever the lists say."""
     data_dir: Path = Path("var")
     """Where the embedded database, generated secrets and logs live; relative to ``platform.toml``."""
     allowed_hosts: list[str] = Field(default_factory=list)

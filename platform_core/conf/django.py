@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -21,9 +21,20 @@ from platform_core.conf.settings import (
     read_variable,
 )
 from platform_core.plugin import Middleware
+from platform_core.registry import quarantine
 from platform_core.registry.discovery import Candidates, discover
+from platform_core.registry.holding import Standings
+from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors, PluginProblem
-from platform_core.registry.resolution import RESERVED_SLUGS, Plugin, Resolution, resolve
+from platform_core.registry.resolution import Plugin, Resolution, resolve
+from platform_core.registry.selection import RESERVED_SLUGS
+from platform_core.registry.trial import try_boot
+from platform_core.registry.verdict import (
+    fingerprint,
+    keep_verdict,
+    kept_verdict,
+    one_at_a_time,
+)
 
 Profile = Literal["dev", "test", "prod"]
 S = TypeVar("S", bound=PluginSettings)
@@ -54,18 +65,61 @@ def build_settings(
     """Return Django's settings for the deployment in ``folder``.
 
     ``prod`` asks for every secret; ``dev`` and ``test`` keep generated ones in the data folder and serve plain HTTP
-    on loopback. Raises PluginErrors with all problems of all plugins at once.
+    on loopback. Raises PluginErrors with all problems of all plugins at once; with ``on_plugin_error = "quarantine"`` only
+    where the rest cannot start without those plugins.
     """
     environ = os.environ if environ is None else environ
     deployment = find_deployment(folder, environ=environ)
-    core = deployment.core
     candidates = discover()
+
+    def attempt(held: Standings) -> _Draft:
+        return _draft(deployment, candidates, profile, environ, held)
+
+    imposed = quarantine.imposed()
+    core = deployment.core
+    if imposed is not None or (core.on_plugin_error == "fail" and not core.safe_mode):
+        draft = attempt(imposed or {})
+    else:
+        draft = _settle(deployment, candidates, environ, attempt)
+    if draft.problems:
+        raise PluginErrors(draft.problems)
+    return draft.values | {
+        "PLATFORM": PlatformState(
+            deployment=deployment,
+            resolution=draft.resolution,
+            candidates=candidates,
+            profile=profile,
+            plugin_settings=draft.plugin_settings,
+        )
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """Settings as they would be, with everything that is wrong with them."""
+
+    resolution: Resolution
+    problems: Sequence[PluginProblem]
+    values: dict[str, Any]
+    plugin_settings: dict[str, PluginSettings]
+
+
+def _draft(
+    deployment: Deployment,
+    candidates: Candidates,
+    profile: Profile,
+    environ: Mapping[str, str],
+    held: Standings,
+) -> _Draft:
+    core = deployment.core
     installed_labels = frozenset(app.rpartition(".")[2] for app in base.INSTALLED_APPS)
     resolution = resolve(
         core.plugins,
         core.dormant_plugins,
         candidates,
         reserved=RESERVED_SLUGS | installed_labels,
+        held=held,
+        safe_mode=core.safe_mode,
     )
     problems = list(resolution.problems)
     plugin_settings = _plugin_settings(deployment, resolution, environ, problems)
@@ -84,16 +138,40 @@ def build_settings(
     except PluginErrors as errors:
         problems += errors.problems
     _add_plugins(values, resolution, problems)
-    if problems:
-        raise PluginErrors(problems)
-    values["PLATFORM"] = PlatformState(
-        deployment=deployment,
-        resolution=resolution,
-        candidates=candidates,
-        profile=profile,
-        plugin_settings=plugin_settings,
+    return _Draft(
+        resolution=resolution, problems=problems, values=values, plugin_settings=plugin_settings
     )
-    return values
+
+
+def _settle(
+    deployment: Deployment,
+    candidates: Candidates,
+    environ: Mapping[str, str],
+    attempt: Callable[[Standings], _Draft],
+) -> _Draft:
+    """Hold broken plugins back: by what settings show, and by what was or is found when the rest is booted."""
+    core = deployment.core
+    lists = Lists(plugins=tuple(core.plugins), dormant=tuple(core.dormant_plugins))
+    cases = quarantine.Cases()
+    draft = quarantine.settle(attempt, cases)
+    key = fingerprint(
+        lists,
+        candidates,
+        environ=environ,
+        context=[deployment.plugin_sections, core.safe_mode, cases.standings],
+        secret=draft.values["SECRET_KEY"],
+    )
+    with one_at_a_time(deployment.data_dir):
+        kept = kept_verdict(deployment.data_dir, key)
+        if kept is not None:
+            cases.adopt(kept)
+            draft = quarantine.settle(attempt, cases)
+        else:
+            draft = quarantine.settle_by_probes(
+                attempt, cases, draft, lambda held: try_boot(lists, held, environ)
+            )
+            keep_verdict(deployment.data_dir, key, lists, cases.found)
+    return replace(draft, resolution=cases.told(draft.resolution))
 
 
 def _secret_key(deployment: Deployment, profile: Profile, environ: Mapping[str, str]) -> str:
@@ -135,7 +213,7 @@ def _add_plugins(
         apps += [app for app in (*plugin.config.django_apps, plugin.app) if app not in apps]
     values["INSTALLED_APPS"] = apps
     values["PLATFORM_DORMANT_LABELS"] = frozenset(
-        plugin.slug for plugin in resolution.with_state("dormant")
+        plugin.slug for plugin in resolution.plugins if not plugin.enabled
     )
     values["PLATFORM_ENABLED_SLUGS"] = frozenset(plugin.slug for plugin in enabled)
     middleware = list(values.get("MIDDLEWARE", ()))

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Add the table."""
 
-    dependencies = [("platform_core", "0001_initial")]
+    dependencies = [("platform_core", "0002_contributions")]
 
     operations = [
         migrations.CreateModel(

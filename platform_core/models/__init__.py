@@ -6,7 +6,7 @@ from platform_core.models.constraints import UniqueAmongLive
 from platform_core.models.history import record_history
 from platform_core.models.idempotency import IdempotencyRecord
 from platform_core.models.identifiers import uuid7
-from platform_core.models.ledger import PluginRecord
+from platform_core.models.ledger import PluginContribution, PluginRecord
 from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuerySet
 from platform_core.models.referrers import DeletionBlocked, Referrer, keep_for_reference
 from platform_core.models.refusals import referrers_of
@@ -18,6 +18,7 @@ __all__ = [
     "IdempotencyRecord",
     "LiveObjects",
     "PlatformQuerySet",
+    "PluginContribution",
     "PluginRecord",
     "Referrer",
     "UniqueAmongLive",

@@ -106,6 +106,8 @@ def check_health() -> Iterator[CheckResult]:
     yield _run("plugins", "platform_core", _ledger, critical=True)
     if settings.PLATFORM.deployment.core.backup_at:
         yield _run("backup", "platform_core", _backup, critical=False)
+    if settings.PLATFORM.resolution.held_back:
+        yield _run("quarantine", "platform_core", _held_back, critical=False)
     for entry in installed().entries["health_probes"]:
         probe = entry.item
         yield _run(probe.name, entry.owner, probe.check, critical=probe.critical)
@@ -138,9 +140,12 @@ def _ledger() -> HealthResult:
         problems = database_problems()
     except (DatabaseError, PsycopgError, PoolTimeout):
         return HealthResult(healthy=False, detail="The database does not answer.")
-    return HealthResult(
-        healthy=not problems, detail=" ".join(problem.message for problem in problems)
-    )
+    return HealthResult(healthy=not problems, detail=" ".join(map(str, problems)))
+
+
+def _held_back() -> HealthResult:
+    held = settings.PLATFORM.resolution.held_back
+    return HealthResult(healthy=False, detail=" ".join(str(one) for one in held))
 
 
 def _backup() -> HealthResult:

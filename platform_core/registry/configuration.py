@@ -6,7 +6,6 @@ import os
 import secrets
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +13,8 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Array
 
+from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors, PluginProblem
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lists:
-    """The wanted plugins of a deployment, in the order of the file."""
-
-    plugins: tuple[str, ...] = ()
-    dormant: tuple[str, ...] = ()
-
-    def state_of(self, slug: str) -> str:
-        """Return ``enabled``, ``dormant`` or ``available``."""
-        if slug in self.plugins:
-            return "enabled"
-        return "dormant" if slug in self.dormant else "available"
-
-    def without(self, slug: str) -> Lists:
-        """Return the lists without ``slug``."""
-        return Lists(
-            plugins=tuple(one for one in self.plugins if one != slug),
-            dormant=tuple(one for one in self.dormant if one != slug),
-        )
-
-    def as_dict(self) -> dict[str, list[str]]:
-        """Return the lists under the names that ``platform.toml`` uses."""
-        return {"plugins": list(self.plugins), "dormant_plugins": list(self.dormant)}
 
 
 def write_lists(

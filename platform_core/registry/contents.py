@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from platform_core.registry.item_facts import facts_of
 from platform_core.registry.resolution import Plugin
+
+if TYPE_CHECKING:
+    from platform_core.registry.publishing import PublishedHook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +45,12 @@ def contribution_name(owner: str, hook: str, item: Any) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """Plugins in load order and their contributions by hook; nothing changes after boot."""
+    """Plugins in load order, their contributions by hook, and the hooks they publish; nothing changes after boot."""
 
     plugins: tuple[Plugin, ...]
     entries: Mapping[str, tuple[Entry, ...]]
+    published: Mapping[str, PublishedHook] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def contributions(self, hook: str) -> Sequence[Any]:
         """Return what all plugins contributed through ``hook``, in load order."""
@@ -62,12 +68,25 @@ class Registry:
         return None
 
     def digest(self) -> str:
-        """Return a SHA-256 over plugins, versions, states and contribution names: equal on equal processes."""
-        facts = [
-            [[p.slug, p.candidate.version, p.state] for p in self.plugins],
-            {hook: sorted(entry.key for entry in found) for hook, found in self.entries.items()},
-        ]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        """Return a SHA-256 over plugins, versions, states and contributions: equal on equal processes."""
+        return _hash([[plugin.slug, self.digest_of(plugin)] for plugin in self.plugins])
+
+    def digest_of(self, plugin: Plugin) -> str:
+        """Return a SHA-256 over version, state and contributions of one plugin; all are computed at once, and once."""
+        if not self._digests:
+            facts: dict[str, dict[str, dict[str, Any]]] = {one.slug: {} for one in self.plugins}
+            for hook, entries in self.entries.items():
+                for entry in entries:
+                    own = facts[entry.owner].setdefault(hook, {})
+                    own[entry.key] = facts_of(entry.item)
+            for one in self.plugins:
+                known = [one.slug, one.candidate.version, one.state, facts[one.slug]]
+                self._digests[one.slug] = _hash(known)
+        return self._digests[plugin.slug]
+
+
+def _hash(facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 _installed: Registry | None = None
@@ -84,3 +103,14 @@ def installed() -> Registry:
     if _installed is None:
         raise RuntimeError("The plugin registry is not loaded yet: call django.setup() first.")
     return _installed
+
+
+def contributed(hook: str) -> tuple[Any, ...]:
+    """Return what the enabled plugins contributed through a published hook, ``<slug>.<hook>``, in load order.
+
+    Raises LookupError when no enabled plugin publishes it.
+    """
+    registry = installed()
+    if hook not in registry.published:
+        raise LookupError(f"No enabled plugin publishes the hook {hook}.")
+    return tuple(registry.contributions(hook))

@@ -7,7 +7,15 @@ from typing import Any
 
 Snapshot = Mapping[str, Any]
 
-TABLES_OF_FACTS = ("routes", "permissions", "flags", "roles")
+TABLES_OF_FACTS = (
+    "waiting",
+    "routes",
+    "permissions",
+    "flags",
+    "roles",
+    "published_hooks",
+    "implementations",
+)
 SEQUENCES = ("middleware", "django_apps", "authentication_backends", "api_authentication")
 HOOKS = ("importers", "commands", "health_probes", "first_run", "grant_source")
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import get_resolver
 
 from platform_core.plugin import API_PREFIX
+from platform_core.registry.addresses import leaves
 from platform_core.registry.contents import Registry, installed
 from platform_core.registry.ledger import blocking_problems
 from platform_core.registry.migration_preview import pending_migrations
 from platform_core.registry.problems import PluginProblem
+from platform_core.registry.provenance import contents
 
 HOOKS_BY_NAME = ("importers", "commands", "health_probes", "first_run", "grant_source")
 
@@ -25,6 +26,10 @@ def contributed_facts() -> dict[str, Any]:
     registry = installed()
     return {
         "plugins": _plugins(registry),
+        "waiting": {
+            slug: {"waits_for": list(missing)}
+            for slug, missing in settings.PLATFORM.resolution.waiting.items()
+        },
         "contributions": _contributions(registry),
         "routes": routes(registry),
         "permissions": {
@@ -46,9 +51,30 @@ def contributed_facts() -> dict[str, Any]:
             }
             for entry in registry.entries["flags"]
         },
+        "published_hooks": {
+            hook.name: {"owner": hook.owner, "summary": hook.summary, "place": hook.place}
+            for hook in registry.published.values()
+        },
+        "implementations": {
+            f"{hook}: {entry.key}": {"owner": entry.owner, "hook": hook}
+            for hook in registry.published
+            for entry in registry.entries[hook]
+        },
         "tables": _tables(),
         "migrations": _migrations(),
         **_django_settings(),
+    }
+
+
+def recorded_facts() -> dict[str, Any]:
+    """Return by plugin what the ledger would keep, and by which digest; also the names of all models."""
+    registry = installed()
+    return {
+        "contents": {
+            slug: [one.as_dict() for one in found] for slug, found in contents(registry).items()
+        },
+        "digests": {plugin.slug: registry.digest_of(plugin) for plugin in registry.plugins},
+        "models": sorted(model._meta.label_lower for model in apps.get_models(True)),
     }
 
 
@@ -63,7 +89,7 @@ def database_facts(problems: list[PluginProblem]) -> dict[str, Any]:
     return {
         "pending": pending_migrations(),
         "standing_tables": sorted(connection.introspection.table_names()),
-        "stored_roles": _stored_roles(installed()),
+        **_stored_roles(installed()),
     }
 
 
@@ -105,7 +131,7 @@ def routes(registry: Registry) -> dict[str, Any]:
     }
     owners = {plugin.slug for plugin in registry.plugins}
     found = {}
-    for address, view in _leaves(get_resolver().url_patterns, "/"):
+    for address, view in leaves(get_resolver().url_patterns):
         slug = address.removeprefix(f"/{API_PREFIX}").partition("/")[0]
         owned = slug in owners and address.startswith(f"/{API_PREFIX}")
         prefixes = [prefix for prefix in access if address.startswith(prefix)]
@@ -115,15 +141,6 @@ def routes(registry: Registry) -> dict[str, Any]:
             "access": access[max(prefixes, key=len)] if prefixes else "policy" if owned else "",
         }
     return found
-
-
-def _leaves(patterns: Sequence[URLPattern | URLResolver], prefix: str) -> Iterator[tuple[str, Any]]:
-    for pattern in patterns:
-        address = f"{prefix}{pattern.pattern}"
-        if isinstance(pattern, URLResolver):
-            yield from _leaves(pattern.url_patterns, address)
-        else:
-            yield address, pattern.callback
 
 
 def declared_roles(registry: Registry) -> dict[str, Any]:
@@ -148,21 +165,28 @@ def declared_roles(registry: Registry) -> dict[str, Any]:
     }
 
 
-def _stored_roles(registry: Registry) -> dict[str, list[str]]:
-    """Return the roles in the database with the permissions that they would hold, when the grant source can tell."""
+def _stored_roles(registry: Registry) -> dict[str, dict[str, list[str]]]:
+    """Return the roles in the database, when the grant source can tell, with the permissions that they would hold.
+
+    ``unknown_grants`` are those that they name and no enabled plugin defines.
+    """
     known = {entry.key for entry in registry.entries["permissions"]}
-    found: dict[str, list[str]] = {}
+    stored: dict[str, Any] = {}
     for source in registry.contributions("grant_source"):
         look = getattr(source, "permissions_by_role", None)
         if look is None:
             continue
         try:
             with transaction.atomic():
-                stored: Mapping[str, Any] = look()
+                stored |= look()
         except DatabaseError:  # before the first migrate there is nothing to look at
             continue
-        found |= {name: sorted(known & set(held)) for name, held in stored.items()}
-    return found
+    return {
+        "stored_roles": {name: sorted(known & set(held)) for name, held in stored.items()},
+        "unknown_grants": {
+            name: sorted(set(held) - known) for name, held in stored.items() if set(held) - known
+        },
+    }
 
 
 def _tables() -> dict[str, str]:

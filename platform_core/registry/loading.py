@@ -14,6 +14,7 @@ from platform_core import contributions, hookspecs
 from platform_core.access import PermissionRegistry, PermissionRegistryError
 from platform_core.registry.contents import Entry, Registry
 from platform_core.registry.problems import PluginErrors, PluginProblem, location_of
+from platform_core.registry.publishing import HookManager, place_of, published_hooks
 from platform_core.registry.resolution import Plugin
 from platform_core.registry.validation import problems_of
 
@@ -29,6 +30,7 @@ ITEM_TYPES: dict[str, type[Any]] = {
 }
 SINGLE_HOOKS = frozenset({"grant_source"})
 HOOKS = ("resources", *ITEM_TYPES, *SINGLE_HOOKS)
+SPECIFICATIONS = hookspecs.__name__
 
 
 def load(plugins: Sequence[Plugin]) -> Registry:
@@ -36,21 +38,23 @@ def load(plugins: Sequence[Plugin]) -> Registry:
 
     Each plugin is registered alone, so that a misspelt hook, a wrong result and an exception have an owner.
     """
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
     entries: dict[str, list[Entry]] = {hook: [] for hook in HOOKS}
     problems: list[PluginProblem] = []
+    published = published_hooks(plugins, problems)
+    entries |= {hook: [] for hook in published}
+    manager = HookManager(published)
     for plugin in plugins:
         if not plugin.enabled:
             continue
         module = _import_hooks(plugin, problems)
         if module is None or not _register(manager, plugin, module, problems):
             continue
-        for hook in HOOKS:
-            for entry in _call(manager, plugin, hook, problems):
-                entries[hook].append(entry)
+        for hook in entries:
+            entries[hook] += _call(manager, plugin, hook, problems)
     registry = Registry(
-        plugins=tuple(plugins), entries={hook: tuple(found) for hook, found in entries.items()}
+        plugins=tuple(plugins),
+        entries={hook: tuple(found) for hook, found in entries.items()},
+        published=published,
     )
     if not problems:
         problems += problems_of(registry)
@@ -102,21 +106,22 @@ def _import_hooks(plugin: Plugin, problems: list[PluginProblem]) -> Any:
 
 
 def _register(
-    manager: pluggy.PluginManager, plugin: Plugin, module: Any, problems: list[PluginProblem]
+    manager: HookManager, plugin: Plugin, module: Any, problems: list[PluginProblem]
 ) -> bool:
     """Register one plugin and check its hooks at once; a plugin that fails is taken out again."""
     try:
-        manager.register(module, name=plugin.slug)
-        manager.check_pending()
+        manager.register_plugin(plugin, module)
     except pluggy.PluginValidationError as error:
-        manager.unregister(name=plugin.slug)
+        if manager.has_plugin(plugin.slug):
+            manager.unregister(name=plugin.slug)
         problems.append(
             PluginProblem(
                 plugin=plugin.slug,
                 code="hook_invalid",
                 place=_place_of_bad_hook(module, error),
                 message=" ".join(str(error).split()) + ".",
-                way_out=f"Hooks of the core: {', '.join(HOOKS)}; none takes parameters.",
+                way_out=f"Hooks of the core: {', '.join(HOOKS)}; of plugins: "
+                f"{', '.join(manager.published) or 'none'}; none takes parameters.",
             )
         )
         return False
@@ -124,20 +129,22 @@ def _register(
 
 
 def _place_of_bad_hook(module: Any, error: pluggy.PluginValidationError) -> str:
+    told = str(error)
     for name, function in vars(module).items():
-        if inspect.isfunction(function) and f"'{name}'" in str(error):
-            return _place(function, module.__name__.partition(".")[0])
+        marks = (f"'{name}'", f"definition: {name}(")  # of the hook, else of its implementation
+        if inspect.isfunction(function) and any(mark in told for mark in marks):
+            return place_of(function, module.__name__.partition(".")[0])
     return str(module.__name__)
 
 
 def _call(
-    manager: pluggy.PluginManager, plugin: Plugin, hook: str, problems: list[PluginProblem]
+    manager: HookManager, plugin: Plugin, hook: str, problems: list[PluginProblem]
 ) -> list[Entry]:
     found: list[Entry] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         if implementation.plugin_name != plugin.slug:
             continue
-        place = _place(implementation.function, plugin.config.name)
+        place = place_of(implementation.function, plugin.config.name)
         try:
             result = implementation.function()
         except (
@@ -153,7 +160,8 @@ def _call(
                 )
             )
             continue
-        fault = _type_fault(hook, result)
+        published = manager.published.get(hook)
+        fault = published.fault(result) if published else _type_fault(hook, result)
         if fault:
             problems.append(
                 PluginProblem(
@@ -161,7 +169,7 @@ def _call(
                     code="hook_wrong_type",
                     place=place,
                     message=fault,
-                    way_out=f"Return what platform_core.hookspecs.{hook} says.",
+                    way_out=f"Return what {published.place if published else SPECIFICATIONS} says.",
                 )
             )
             continue
@@ -192,14 +200,3 @@ def _type_fault(hook: str, result: object) -> str:
                 f"not a {ITEM_TYPES[hook].__name__}."
             )
     return ""
-
-
-def _place(function: Any, package: str) -> str:
-    code = inspect.unwrap(function).__code__
-    folder = package.replace(".", "/")
-    _, found, after = code.co_filename.replace("\\", "/").rpartition(f"/{folder}/")
-    return (
-        f"{folder}/{after}:{code.co_firstlineno}"
-        if found
-        else f"{code.co_filename}:{code.co_firstlineno}"
-    )

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
 
-from platform_core.conf.database import database_settings
 from platform_core.conf.deployment import Deployment
-from platform_core.registry.configuration import Lists
 from platform_core.registry.differences import difference
+from platform_core.registry.observation import connected
 from platform_core.registry.problems import PluginErrors, PluginProblem
-from platform_core.registry.snapshot import WITHOUT_DATABASE
 from platform_core.registry.targets import Target, as_document
+from platform_core.registry.trial import (
+    problems_of,
+    require_boot,
+    require_unheld,
+    take_snapshots,
+)
 
-BOOT_TIMEOUT_S = 300
 VOLATILE = frozenset({"rows_estimate", "source"})
 """Facts that say nothing about what would change: they are shown, and left out of the hash."""
-
-Snapshot = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,73 +73,13 @@ def make_plan(target: Target) -> Plan:
     require_boot(wanted)
     before = present[0] if present else wanted
     booted = bool(before.get("ok"))
+    if present:
+        require_unheld(wanted, known=before)
     return Plan(
         target=target,
         difference=difference(before if booted else {}, wanted),
         current_problems=() if booted else problems_of(before),
     )
-
-
-def take_snapshots(sets: Sequence[Lists], *, with_database: bool = True) -> list[Snapshot]:
-    """Boot each set of plugins in a process of its own, side by side, and return their reports."""
-    processes = [_start(lists, with_database=with_database) for lists in sets]
-    try:
-        return [_report(process) for process in processes]
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-
-
-def require_boot(snapshot: Snapshot) -> None:
-    """Raise PluginErrors with the problems of a set that does not boot."""
-    if not snapshot.get("ok"):
-        raise PluginErrors(problems_of(snapshot))
-
-
-def problems_of(snapshot: Snapshot) -> tuple[PluginProblem, ...]:
-    """Return the problems that a snapshot reports."""
-    return tuple(PluginProblem(**problem) for problem in snapshot.get("problems", ()))
-
-
-def _start(lists: Lists, *, with_database: bool) -> subprocess.Popen[str]:
-    names = ("PLATFORM_PLUGINS", "PLATFORM_DORMANT_PLUGINS")
-    environment = {
-        name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in names
-    }
-    for name, slugs in zip(names, (lists.plugins, lists.dormant), strict=True):
-        environment[name] = json.dumps(list(slugs))
-    arguments = [] if with_database else [WITHOUT_DATABASE]
-    return subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-        [sys.executable, "-m", "platform_core.registry.snapshot", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )
-
-
-def _report(process: subprocess.Popen[str]) -> Snapshot:
-    try:
-        text, _ = process.communicate(timeout=BOOT_TIMEOUT_S)
-        found: Snapshot = json.loads(text)
-    except subprocess.TimeoutExpired:
-        return _failed(f"The start took longer than {BOOT_TIMEOUT_S} s.")
-    except json.JSONDecodeError:
-        return _failed(f"The process that starts the set ended with code {process.returncode}.")
-    return found
-
-
-def _failed(message: str) -> Snapshot:
-    problem = PluginProblem(
-        plugin="",
-        code="boot_failed",
-        message=message,
-        way_out="Look at what it wrote to standard error, and repair or leave out that plugin.",
-    )
-    return {"ok": False, "problems": [problem.as_dict()]}
 
 
 def _without(names: Collection[str], value: Any) -> Any:
@@ -163,15 +101,7 @@ class Observed:
 def observe(deployment: Deployment) -> Observed | None:
     """Ask the deployment's database without booting it; None when it cannot be reached."""
     try:
-        values = database_settings(deployment.data_dir, os.environ, pool_size=None)
-        with psycopg.connect(
-            dbname=values["NAME"],
-            user=values["USER"],
-            password=values["PASSWORD"],
-            host=values["HOST"],
-            port=values["PORT"],
-            **values["OPTIONS"],
-        ) as connection:
+        with connected(deployment) as connection:
             # The tables' names: the models cannot be imported before Django is set up.
             return Observed(
                 plugins=_names(connection, "platform_core_pluginrecord", LEDGER),

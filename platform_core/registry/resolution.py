@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
-from packaging.utils import canonicalize_name
-
-import platform_core
 from platform_core.plugin import PluginConfig
 from platform_core.registry.discovery import Candidate, Candidates
-from platform_core.registry.problems import PluginProblem, location_of
-
-State = Literal["enabled", "dormant"]
-
-SLUG = re.compile(r"[a-z][a-z0-9_]*\Z")
-RESERVED_SLUGS = frozenset(
-    [
-        "system",
-        "operations",
-        "docs",
-        "redoc",
-        "openapi",
-        "auth",
-        "account",
-        "manage",
-        "platform_core",
-    ]
+from platform_core.registry.holding import HeldBack, Standings
+from platform_core.registry.problems import PluginProblem
+from platform_core.registry.requirements import required_slugs, requirement_problems
+from platform_core.registry.selection import (
+    RESERVED_SLUGS,
+    choose,
+    import_config,
+    list_problems,
 )
-CORE_DISTRIBUTION = "platform-core"
+
+State = Literal["enabled", "dormant", "quarantined"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """A plugin of this deployment with its state and the slugs it requires."""
+    """A loaded plugin of this deployment with its state and the slugs it requires."""
 
     slug: str
     state: State
@@ -47,7 +33,7 @@ class Plugin:
 
     @property
     def enabled(self) -> bool:
-        """Whether it contributes; a dormant plugin only keeps its models and migrations."""
+        """Whether it contributes; any other plugin only keeps its models and migrations."""
         return self.state == "enabled"
 
     @property
@@ -58,14 +44,36 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """The plugins in load order, and the problems found on the way there."""
+    """The plugins in load order, the problems found on the way there, and what is not as the lists ask.
+
+    ``listed`` holds every slug of both lists, loaded or not; ``waiting`` the glue plugins with what they wait for.
+    """
 
     plugins: tuple[Plugin, ...]
     problems: tuple[PluginProblem, ...]
+    listed: frozenset[str] = frozenset()
+    waiting: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    held_back: tuple[HeldBack, ...] = ()
 
     def with_state(self, state: State) -> tuple[Plugin, ...]:
         """Return the plugins in ``state``, in load order."""
         return tuple(plugin for plugin in self.plugins if plugin.state == state)
+
+    @property
+    def indispensable(self) -> frozenset[str]:
+        """The plugin with the user model and what it requires: these cannot be held back."""
+        return _indispensable(self.plugins)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Draft:
+    """The set as it takes shape: states by slug, what is loaded, and why a glue plugin is not active."""
+
+    states: dict[str, State]
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    configs: dict[str, type[PluginConfig]] = field(default_factory=dict)
+    waiting: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    asleep: tuple[str, ...] = ()
 
 
 def resolve(
@@ -74,214 +82,138 @@ def resolve(
     candidates: Candidates,
     *,
     reserved: frozenset[str] = RESERVED_SLUGS,
+    held: Standings | None = None,
+    safe_mode: bool = False,
 ) -> Resolution:
-    """Resolve the two lists against what is installed; never raises for a bad plugin."""
-    problems = _list_problems(enabled, dormant)
+    """Resolve the two lists against what is installed; never raises for a bad plugin.
+
+    What is wrong with a plugin that is ``held`` back is not told again. In ``safe_mode`` only the plugin with the user
+    model stays enabled, with what it requires.
+    """
+    held = held or {}
+    problems = [one for one in list_problems(enabled, dormant) if one.plugin not in held]
     states: dict[str, State] = dict.fromkeys(dormant, "dormant")
     states |= dict.fromkeys(enabled, "enabled")
-    chosen: dict[str, Candidate] = {}
-    for slug in states:
-        candidate, problem = _choose(slug, candidates, reserved)
-        if problem:
-            problems.append(problem)
-        if candidate:
-            chosen[slug] = candidate
-    by_distribution = {
-        candidate.distribution: candidate for group in candidates.values() for candidate in group
-    }
-    loaded: dict[str, Plugin] = {}
-    for slug, candidate in chosen.items():
-        requires, dependency_problems = _dependencies(candidate, states, by_distribution)
-        problems += dependency_problems
-        config = _import_config(candidate, problems)
-        if config is not None:
-            loaded[slug] = Plugin(
-                slug=slug,
-                state=states[slug],
-                config=config,
-                candidate=candidate,
-                requires=tuple(requires),
-            )
+    listed = frozenset(states)
+    states |= {slug: "quarantined" for slug in held if slug in states}
+    draft = _Draft(
+        states={slug: state for slug, state in states.items() if held.get(slug) != "broken"}
+    )
+    _import_configs(draft, candidates, reserved, problems)
+    _set_glue_aside(draft)
+    if safe_mode:
+        _put_to_sleep(draft, candidates)
+    loaded = {slug: _plugin(draft, slug, candidates) for slug in draft.configs}
+    for slug, config in draft.configs.items():
+        found = requirement_problems(
+            draft.candidates[slug],
+            {one: draft.states.get(one, "not loaded") for one in listed},
+            candidates,
+            optional=config.enabled_with,
+        )
+        problems += () if slug in held else found
     ordered, cycle = _ordered(loaded)
     if cycle:
-        problems.append(
-            PluginProblem(
-                plugin=cycle[0],
-                code="dependency_cycle",
-                place=" → ".join((*cycle, cycle[0])),
-                message="These plugins require one another in a circle.",
-                way_out="Remove one of the requirements; use hooks or events in that direction.",
+        problems.append(_cycle_problem(cycle))
+    problems += _conflicts(ordered)
+    problems += _user_model_problems(
+        ordered, draft.states, all_loaded=set(draft.states) == set(loaded)
+    )
+    return Resolution(
+        plugins=ordered,
+        problems=tuple(problems),
+        listed=listed,
+        waiting=draft.waiting,
+        held_back=tuple(HeldBack(slug=slug, state="safe_mode") for slug in draft.asleep),
+    )
+
+
+def _import_configs(
+    draft: _Draft,
+    candidates: Candidates,
+    reserved: frozenset[str],
+    problems: list[PluginProblem],
+) -> None:
+    for slug in draft.states:
+        candidate, problem = choose(slug, candidates, reserved)
+        if problem:
+            problems.append(problem)
+        config = import_config(candidate, problems) if candidate else None
+        if candidate and config:
+            draft.candidates[slug] = candidate
+            draft.configs[slug] = config
+
+
+def _set_glue_aside(draft: _Draft) -> None:
+    """Make glue dormant while a partner is not enabled, and leave it out while one is absent; glue may join glue."""
+    changed = True
+    while changed:
+        changed = False
+        for slug, config in tuple(draft.configs.items()):
+            missing = tuple(
+                one for one in config.enabled_with if draft.states.get(one) != "enabled"
             )
-        )
-    problems += _user_model_problems(ordered, states, all_loaded=set(states) == set(loaded))
-    return Resolution(plugins=ordered, problems=tuple(problems))
+            if not missing or draft.waiting.get(slug) == missing:
+                continue
+            changed = True
+            draft.waiting[slug] = missing
+            if any(one not in draft.states for one in missing):
+                del draft.states[slug], draft.configs[slug]
+            elif draft.states[slug] == "enabled":
+                draft.states[slug] = "dormant"
 
 
-def _list_problems(enabled: Sequence[str], dormant: Sequence[str]) -> list[PluginProblem]:
-    return [
-        PluginProblem(
-            plugin=slug,
-            code="listed_twice",
-            place="PLATFORM_PLUGINS, PLATFORM_DORMANT_PLUGINS",
-            message="It is listed both as enabled and as dormant.",
-            way_out="Keep it in one of the two lists.",
-        )
-        for slug in sorted(set(enabled) & set(dormant))
-    ]
+def _put_to_sleep(draft: _Draft, candidates: Candidates) -> None:
+    loaded = [_plugin(draft, slug, candidates) for slug in draft.configs]
+    awake = _indispensable(loaded)
+    draft.asleep = tuple(one.slug for one in loaded if one.enabled and one.slug not in awake)
+    draft.states |= dict.fromkeys(draft.asleep, "dormant")
 
 
-def _choose(
-    slug: str, candidates: Candidates, reserved: frozenset[str]
-) -> tuple[Candidate | None, PluginProblem | None]:
-    if not SLUG.match(slug) or slug in reserved:
-        return None, PluginProblem(
-            plugin=slug,
-            code="slug_not_allowed",
-            place="PLATFORM_PLUGINS",
-            message="This name is reserved or is not a slug.",
-            way_out="A slug starts with a letter and holds a-z, 0-9 and _; "
-            f"reserved: {', '.join(sorted(reserved))}.",
-        )
-    group = candidates.get(slug, ())
-    if not group:
-        near = difflib.get_close_matches(slug, candidates, n=1)
-        hint = f'Did you mean "{near[0]}"? ' if near else ""
-        return None, PluginProblem(
-            plugin=slug,
-            code="unknown_plugin",
-            place="PLATFORM_PLUGINS",
-            message="No installed distribution provides this plugin.",
-            way_out=f"{hint}Install its wheel or remove it from the list. "
-            f"Installed: {', '.join(sorted(candidates)) or 'none'}.",
-        )
-    if len(group) > 1:
-        names = ", ".join(f"{item.distribution} {item.version}" for item in group)
-        return None, PluginProblem(
-            plugin=slug,
-            code="duplicate_slug",
-            place=names,
-            message="More than one distribution provides this plugin.",
-            way_out="Uninstall all but one of them.",
-        )
-    return group[0], None
+def _plugin(draft: _Draft, slug: str, candidates: Candidates) -> Plugin:
+    return Plugin(
+        slug=slug,
+        state=draft.states[slug],
+        config=draft.configs[slug],
+        candidate=draft.candidates[slug],
+        requires=required_slugs(draft.candidates[slug], candidates),
+    )
 
 
-def installation_problems(slug: str, candidates: Candidates) -> list[PluginProblem]:
-    """Return what is wrong with an installed plugin by its metadata alone; nothing is imported."""
-    candidate, problem = _choose(slug, candidates, RESERVED_SLUGS)
-    if candidate is None:
-        return [problem] if problem else []
-    by_distribution = {one.distribution: one for group in candidates.values() for one in group}
-    _, problems = _dependencies(candidate, {}, by_distribution)
-    return [one for one in problems if one.code == "wrong_version"]
-
-
-def _dependencies(
-    candidate: Candidate, states: Mapping[str, State], by_distribution: Mapping[str, Candidate]
-) -> tuple[list[str], list[PluginProblem]]:
-    """Return the required slugs, and what is wrong with versions and states of requirements."""
-    requires: list[str] = []
-    problems: list[PluginProblem] = []
-    for requirement in candidate.requirements:
-        name = canonicalize_name(requirement.name)
-        if name == CORE_DISTRIBUTION:
-            installed = platform_core.__version__
-            slug = None
-        elif name in by_distribution:
-            installed = by_distribution[name].version
-            slug = by_distribution[name].slug
-            requires.append(slug)
-        else:
-            continue
-        if not requirement.specifier.contains(installed, prereleases=True):
-            problems.append(
-                PluginProblem(
-                    plugin=candidate.slug,
-                    code="wrong_version",
-                    place=f"{candidate.distribution} {candidate.version}, Requires-Dist: {requirement}",
-                    message=f"It needs {name}{requirement.specifier}, but {installed} is installed.",
-                    way_out=f"Install a matching {name}, or another version of "
-                    f"{candidate.distribution}.",
-                )
-            )
-        if slug is not None and not _state_suffices(states.get(candidate.slug), states.get(slug)):
-            problems.append(
-                PluginProblem(
-                    plugin=candidate.slug,
-                    code="requirement_not_enabled",
-                    place=f"{candidate.distribution}, Requires-Dist: {requirement}",
-                    message=f'It needs the plugin "{slug}", which is '
-                    f"{states.get(slug, 'not listed')}.",
-                    way_out=f'Enable "{slug}", or make "{candidate.slug}" dormant or remove it.',
-                )
-            )
-    return requires, problems
-
-
-def _state_suffices(own: State | None, required: State | None) -> bool:
-    return required == "enabled" or (required == "dormant" and own == "dormant")
-
-
-def _import_config(
-    candidate: Candidate, problems: list[PluginProblem]
-) -> type[PluginConfig] | None:
-    module_name, _, attribute = candidate.value.partition(":")
-    try:
-        config = getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # whatever a stranger's module raises, the report has to go on
-        problems.append(
-            PluginProblem(
-                plugin=candidate.slug,
-                code="apps_import_failed",
-                place=location_of(error, candidate.package, module_name),
-                message=f"{module_name} cannot be imported: {type(error).__name__}: {error}.",
-                way_out="Repair the plugin, or remove it from the lists.",
-            )
-        )
-        return None
-    wrong = _config_fault(config, candidate)
-    if wrong:
-        problems.append(
-            PluginProblem(
-                plugin=candidate.slug,
-                code="config_invalid",
-                place=candidate.value,
-                message=wrong,
-                way_out="Correct the plugin's apps.py or its entry point.",
-            )
-        )
-        return None
-    return config  # type: ignore[no-any-return]  # _config_fault has judged it
-
-
-def _config_fault(config: object, candidate: Candidate) -> str:
-    if not (isinstance(config, type) and issubclass(config, PluginConfig)):
-        return "The entry point does not name a PluginConfig class."
-    if getattr(config, "slug", None) != candidate.slug:
-        return f'Its slug is {getattr(config, "slug", None)!r}, but the entry point is called "{candidate.slug}".'
-    if getattr(config, "label", None) != candidate.slug:
-        return f"Its app label is {getattr(config, 'label', None)!r}; the label has to be the slug."
-    if config.name.split(".")[0] == "plugins":
-        return "Its package is imported as plugins.…; ship a package with a name of its own."
-    title = getattr(config, "title", None)
-    if title is None or (isinstance(title, str) and not title):  # a lazy one cannot be read yet
-        return "It has no title."
-    return ""
+def _indispensable(plugins: Iterable[Plugin]) -> frozenset[str]:
+    by_slug = {plugin.slug: plugin for plugin in plugins}
+    found: set[str] = set()
+    reached = [one.slug for one in by_slug.values() if one.enabled and one.config.auth_user_model]
+    while reached:
+        slug = reached.pop()
+        if slug not in found:
+            found.add(slug)
+            reached += by_slug[slug].requires if slug in by_slug else ()
+    return frozenset(found)
 
 
 def _ordered(plugins: Mapping[str, Plugin]) -> tuple[tuple[Plugin, ...], tuple[str, ...]]:
-    """Sort by dependency, then ``after``, then slug; return the order and a cycle, if there is one."""
+    """Sort by dependency, then ``after``, then slug; return the order and a cycle, if there is one.
+
+    The user model and what it requires come first among those that may: in a conflict the later plugin is at fault.
+    """
+    first = _indispensable(plugins.values())
     waits = {
-        slug: {name for name in (*plugin.requires, *plugin.config.after) if name in plugins}
+        slug: {
+            name
+            for name in (*plugin.requires, *plugin.config.after, *plugin.config.enabled_with)
+            if name in plugins
+        }
         for slug, plugin in plugins.items()
     }
-    order: list[str] = []
+    order: dict[str, None] = {}
     while waits:
-        ready = sorted(slug for slug, on in waits.items() if on <= set(order))
+        ready = [slug for slug, on in waits.items() if on <= order.keys()]
         if not ready:
             return tuple(plugins[slug] for slug in order), _cycle(waits)
-        order.append(ready[0])
-        del waits[ready[0]]
+        chosen = min(ready, key=lambda slug: (slug not in first, slug))
+        order[chosen] = None
+        del waits[chosen]
     return tuple(plugins[slug] for slug in order), ()
 
 
@@ -292,6 +224,37 @@ def _cycle(waits: Mapping[str, set[str]]) -> tuple[str, ...]:
         path.append(slug)
         slug = min(name for name in waits[slug] if name in waits)
     return tuple(path[path.index(slug) :])
+
+
+def _cycle_problem(cycle: tuple[str, ...]) -> PluginProblem:
+    return PluginProblem(
+        plugin=cycle[0],
+        code="dependency_cycle",
+        place=" → ".join((*cycle, cycle[0])),
+        message="These plugins require one another in a circle.",
+        way_out="Remove one of the requirements; use hooks or events in that direction.",
+    )
+
+
+def _conflicts(ordered: Sequence[Plugin]) -> Iterator[PluginProblem]:
+    """Yield a problem of the later plugin for each pair that must not be enabled together; either may say so."""
+    enabled = [plugin for plugin in ordered if plugin.enabled]
+    for place, later in enumerate(enabled):
+        for earlier in enabled[:place]:
+            said_by = [
+                one
+                for one, other in ((later, earlier), (earlier, later))
+                if other.slug in one.config.conflicts
+            ]
+            if said_by:
+                yield PluginProblem(
+                    plugin=later.slug,
+                    code="plugins_conflict",
+                    place=f"{said_by[0].config.__module__}, conflicts",
+                    message=f'"{later.slug}" must not be enabled together with "{earlier.slug}".',
+                    way_out=f"Disable one of the two: platformctl plugin disable {later.slug}, "
+                    f"or platformctl plugin disable {earlier.slug}.",
+                )
 
 
 def _user_model_problems(

@@ -11,9 +11,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from platform_core.registry.problems import PluginErrors, PluginProblem
-
-WITHOUT_DATABASE = "--without-database"
+from platform_core.registry.faults import boot_problem
+from platform_core.registry.holding import Standings
+from platform_core.registry.problems import PluginErrors
+from platform_core.registry.trial import (
+    HELD_BACK,
+    WITH_CONTENTS,
+    WITH_PLACEHOLDERS,
+    WITHOUT_DATABASE,
+)
 
 
 def main() -> None:
@@ -22,15 +28,16 @@ def main() -> None:
     os.dup2(2, 1)
     document: dict[str, Any] = {"ok": True, "problems": [], "settings": {}}
     try:
-        document["settings"] = _settings()
-        document |= _facts(with_database=WITHOUT_DATABASE not in sys.argv)
+        if HELD_BACK in sys.argv:
+            document["problems"] = _problems(json.loads(sys.argv[-1]))
+        else:
+            document["settings"] = _settings()
+            document |= _facts(with_database=WITHOUT_DATABASE not in sys.argv)
     except PluginErrors as errors:
-        problems = [problem.as_dict() for problem in errors.problems]
-        document |= {"ok": False, "problems": problems}
-    except (
-        Exception
-    ) as error:  # whatever a stranger's code raises at boot is told to the one who plans
-        document |= {"ok": False, "problems": [_boot_problem(error).as_dict()]}
+        document["problems"] = [problem.as_dict() for problem in errors.problems]
+    except (Exception, SystemExit) as error:  # whatever a stranger's code raises at boot is told
+        document["problems"] = [boot_problem(error).as_dict()]
+    document["ok"] = not document["problems"]
     with stream:
         json.dump(document, stream, default=str)
 
@@ -39,13 +46,14 @@ def _settings() -> dict[str, Any]:
     """Return the settings of every listed plugin; they are told even when a missing one stops the boot."""
     from platform_core.conf.deployment import find_deployment
     from platform_core.registry.discovery import discover
+    from platform_core.registry.placeholders import placeholders_for
     from platform_core.registry.resolution import resolve
     from platform_core.registry.settings_report import describe_settings
 
     deployment = find_deployment(Path(os.environ["PLATFORM_DIR"]))
     core = deployment.core
     resolution = resolve(core.plugins, core.dormant_plugins, discover())
-    return {
+    found = {
         plugin.slug: describe_settings(
             plugin.config.settings_class,
             plugin.slug,
@@ -54,42 +62,46 @@ def _settings() -> dict[str, Any]:
         )
         for plugin in resolution.plugins
     }
+    if WITH_PLACEHOLDERS in sys.argv:
+        for plugin in resolution.with_state("enabled"):
+            section = deployment.plugin_sections.get(plugin.slug, {})
+            os.environ.update(placeholders_for(plugin.config.settings_class, plugin.slug, section))
+    return found
+
+
+def _problems(held: Standings) -> list[dict[str, str]]:
+    """Boot with ``held`` held back and return what is wrong with the others."""
+    from platform_core.registry.quarantine import impose
+
+    impose(held)
+    facts = _facts(with_database=False)
+    from platform_core.registry.faults import unimportable
+
+    return [*facts["problems"], *(problem.as_dict() for problem in unimportable())]
 
 
 def _facts(*, with_database: bool) -> dict[str, Any]:
     from platform_core.cli.boot import boot
 
     boot()
+    from django.conf import settings
     from django.utils.translation import override
 
     from platform_core.cli.deployments import system_problems
-    from platform_core.registry.facts import contributed_facts, database_facts
+    from platform_core.registry.facts import contributed_facts, database_facts, recorded_facts
 
     with override("en"):
         problems = system_problems(deploy=False)
         facts = contributed_facts()
+        if WITH_CONTENTS in sys.argv:
+            facts |= recorded_facts()
         if with_database and not problems:
             facts |= database_facts(problems)
-    return facts | {"ok": not problems, "problems": [problem.as_dict() for problem in problems]}
-
-
-def _boot_problem(error: Exception) -> PluginProblem:
-    from django.db import DatabaseError
-
-    if isinstance(error, DatabaseError):  # its text may hold the address
-        return PluginProblem(
-            plugin="",
-            code="database_unreachable",
-            place="DATABASE_URL",
-            message=f"The database cannot be used ({type(error).__name__}).",
-            way_out="Check that it runs, and its address, user and password.",
-        )
-    return PluginProblem(
-        plugin="",
-        code="boot_failed",
-        message=f"The start failed: {type(error).__name__}: {error}.",
-        way_out="Repair what the message names, or leave the plugin that brings it out.",
-    )
+    held = settings.PLATFORM.resolution.held_back
+    return facts | {
+        "held_back": [one.as_dict() for one in held],
+        "problems": [problem.as_dict() for problem in problems],
+    }
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def _route_overlaps(registry: Registry) -> Iterator[PluginProblem]:
 
 
 def _prefixes(registry: Registry) -> Iterator[PluginProblem]:
-    for hook in PREFIXED_HOOKS:
+    for hook in (*PREFIXED_HOOKS, *registry.published):
         for entry in registry.entries[hook]:
             if not entry.key.startswith(f"{entry.owner}."):
                 yield _problem(

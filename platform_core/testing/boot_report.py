@@ -13,15 +13,14 @@ def report() -> None:
     from django.test import Client
 
     from platform_core.registry import installed
-    from platform_core.registry.loading import HOOKS
 
     urls = json.load(sys.stdin)
     django.setup()
     client = Client(SERVER_NAME="localhost", raise_request_exception=False)
     registry = installed()
     contributions: dict[str, list[str]] = {}
-    for hook in HOOKS:
-        for entry in registry.entries.get(hook, ()):
+    for hook, entries in registry.entries.items():
+        for entry in entries:
             contributions.setdefault(entry.owner, []).append(f"{hook}: {entry.key}")
     document = {
         "statuses": {url: client.get(url).status_code for url in urls},

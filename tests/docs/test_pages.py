@@ -153,6 +153,7 @@ def test_the_page_about_commands_lists_the_exit_codes() -> None:
         output.PROBLEMS,
         output.USAGE,
         output.CHANGES,
+        output.HELD_BACK,
     ]
 
 

@@ -8,7 +8,7 @@ import re
 from django.db.models import Model
 
 from platform_core.registry.discovery import discover
-from platform_core.registry.resolution import RESERVED_SLUGS, SLUG
+from platform_core.registry.selection import RESERVED_SLUGS, SLUG
 
 MAX_LENGTH = 30
 """In characters; PostgreSQL cuts table names at 63 bytes, and a historical table has both names in its own."""

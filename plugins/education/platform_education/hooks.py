@@ -13,6 +13,8 @@ from platform_education.demo import load_demo_data
 from platform_education.importers.oneroster import import_oneroster
 from platform_education.resources import RESOURCES
 from platform_education.rules import FLAGS, IMPORT, PERMISSIONS, ROLES
+from platform_education.selectors import schools_of
+from platform_identity.hookspecs import ProfileSection
 
 
 @hookimpl
@@ -56,3 +58,9 @@ def importers() -> Sequence[Importer]:
 def first_run() -> Sequence[FirstRunStep]:
     """Contribute the demo schools."""
     return (FirstRunStep(name="education.demo", run=load_demo_data, demo=True),)
+
+
+@hookimpl
+def profile_sections() -> Sequence[ProfileSection]:
+    """Contribute the schools of the signed-in user to the profile."""
+    return (ProfileSection(name="education.schools", title=_("My schools"), data=schools_of),)

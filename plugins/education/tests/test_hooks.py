@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.core.management import call_command
+from django.test import Client
 from waffle.models import Flag
 
 from platform_core.contributions import FirstRunContext
@@ -14,8 +15,9 @@ from platform_core.registry import installed
 from platform_education.demo import load_demo_data
 from platform_education.models import School, Student
 from platform_education.rules import CLASS_SECTIONS_FLAG, PERMISSIONS, ROLES
+from platform_identity.testing import auth_header, grant, make_role, make_user
 
-from .people import with_role
+from .people import Person, with_role, without_role
 
 pytestmark = pytest.mark.django_db
 
@@ -74,3 +76,24 @@ def test_demo_data_is_loaded_once(tmp_path: Path) -> None:
 
 def test_the_migrations_say_what_the_models_say() -> None:
     call_command("makemigrations", "education", "--check", "--dry-run", verbosity=0)
+
+
+def my_schools(person: Person) -> list[str]:
+    answer = person.client.get("/api/v1/identity/me/", headers=person.headers).json()
+    (section,) = [one for one in answer["sections"] if one["key"] == "education.schools"]
+    return [one["name"] for one in section["data"]]
+
+
+def test_the_profile_names_the_schools_where_one_has_a_role(imported: Path) -> None:
+    school = School.objects.get(sourced_id="school-0")
+
+    assert my_schools(with_role("viewer", "school-0")) == [school.name]
+    assert my_schools(without_role()) == []
+
+
+def test_the_profile_names_no_school_that_one_may_not_see(imported: Path) -> None:
+    school = School.objects.get(sourced_id="school-0")
+    user = make_user()
+    grant(user, make_role("education.view_student"), school.unit)
+
+    assert my_schools(Person(auth_header(user), Client())) == []

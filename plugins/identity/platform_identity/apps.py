@@ -17,6 +17,7 @@ class IdentityConfig(PluginConfig):
     verbose_name = _("Identity")
     settings_class = IdentitySettings
     auth_user_model = "identity.User"
+    hookspecs = "platform_identity.hookspecs"
     django_apps = ("allauth", "allauth.account", "allauth.headless")
     middleware = (
         Middleware(

@@ -23,6 +23,12 @@ _ROLE: Schema = {
     "starts_at": _MOMENT_OR_NULL,
     "ends_at": _MOMENT_OR_NULL,
 }
+_SECTION: Schema = {
+    "key": _TEXT,
+    "title": _TEXT,
+    "available": {"type": "boolean", "description": "False when the plugin's part failed."},
+    "data": {"description": "What the plugin tells, as its documentation says."},
+}
 _PROFILE: Schema = {
     "id": {"type": "string", "format": "uuid"},
     "email": {"type": "string", "format": "email"},
@@ -32,6 +38,11 @@ _PROFILE: Schema = {
         "type": "array",
         "items": _TEXT,
         "description": "The names of the permissions held in any scope.",
+    },
+    "sections": {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/Section"},
+        "description": "What other plugins add to the profile.",
     },
 }
 _REFUSALS = {
@@ -60,6 +71,7 @@ def describe_profile() -> Schema:
         "responses": done | _refused(400, 401, 403, 404, 422),
     }
     schemas = {"Profile": _object(_PROFILE), "Role": _object(_ROLE)}
+    schemas["Section"] = _object(_SECTION)
     schemas["Change"] = {
         "type": "object",
         "properties": _CHANGEABLE,

@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Any, cast
 
 import orjson
+import structlog
+from django.db import OperationalError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import MethodNotAllowed, ParseError
 
 from platform_core.access import Actor
+from platform_core.registry import contributed
 from platform_core.resource import ModelSerializer
+from platform_identity.hookspecs import ProfileSection
 from platform_identity.models import RoleAssignment, User
 from platform_identity.selectors import current_assignments
 from platform_identity.services import users
+
+log = structlog.get_logger(__name__)
+PROFILE_SECTIONS = "identity.profile_sections"
 
 
 class ProfileSerializer(ModelSerializer):
@@ -48,7 +55,23 @@ def _profile(user: User, actor: Actor) -> dict[str, Any]:
         "language": user.language,
         "roles": [_role(one) for one in current_assignments(user.pk)],
         "permissions": sorted(actor.grants.permissions),
+        "sections": [_section(one, actor) for one in contributed(PROFILE_SECTIONS)],
     }
+
+
+def _section(section: ProfileSection, actor: Actor) -> dict[str, Any]:
+    """Return a section with what its plugin says; one that fails is told as not available, and takes nothing along."""
+    told = {"key": section.name, "title": str(section.title)}
+    try:
+        # The block's own savepoint: a failed query must not spoil those that follow.
+        with transaction.atomic():
+            return {**told, "available": True, "data": section.data(actor)}
+    except OperationalError:  # the database is gone or busy, which is nobody's section
+        raise
+    except Exception:  # whatever a stranger's code raises, the profile has to be answered
+        plugin = section.name.partition(".")[0]
+        log.exception("profile section raised", plugin=plugin, section=section.name)
+        return {**told, "available": False, "data": None}
 
 
 def _role(assignment: RoleAssignment) -> dict[str, Any]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError, ProgrammingError
 from django.http import Http404
 from django.test import Client, RequestFactory
 
 from platform_core.access import Actor
+from platform_core.registry import contents, installed
+from platform_core.registry.contents import Entry
+from platform_identity.hookspecs import ProfileSection
 from platform_identity.testing import auth_header, grant, make_role, make_unit, make_user
 from platform_identity.views import me
 
@@ -95,3 +102,58 @@ def test_a_language_that_there_is_not_is_refused(client: Client) -> None:
     assert answer.json()["errors"][0]["pointer"] == "/language"
     user.refresh_from_db()
     assert user.language == "fr"
+
+
+def section(name: str, answer: Any) -> Entry:
+    def data(actor: Actor) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    item = ProfileSection(name=name, title=name.title(), data=data)
+    return Entry(owner="toy", hook="identity.profile_sections", item=item, place="")
+
+
+@pytest.fixture
+def sections(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, Any]], None]:
+    """Install a registry with these sections instead of the deployment's own."""
+
+    def install(answers: Mapping[str, Any]) -> None:
+        found = tuple(section(name, answer) for name, answer in answers.items())
+        entries = {**installed().entries, "identity.profile_sections": found}
+        monkeypatch.setattr(contents, "_installed", replace(installed(), entries=entries))
+
+    return install
+
+
+def test_a_section_that_fails_takes_no_other_along(
+    client: Client, sections: Callable[[Mapping[str, Any]], None]
+) -> None:
+    sections({"toy.well": {"shelf": 1}, "toy.broken": KeyError("boom"), "toy.late": []})
+
+    answer = client.get(URL, headers=auth_header(make_user()))
+
+    assert answer.status_code == 200
+    assert answer.json()["sections"] == [
+        {"key": "toy.well", "title": "Toy.Well", "available": True, "data": {"shelf": 1}},
+        {"key": "toy.broken", "title": "Toy.Broken", "available": False, "data": None},
+        {"key": "toy.late", "title": "Toy.Late", "available": True, "data": []},
+    ]
+
+
+def test_a_section_whose_query_fails_leaves_the_connection_usable(
+    client: Client, sections: Callable[[Mapping[str, Any]], None]
+) -> None:
+    sections({"toy.torn": ProgrammingError("no such column"), "toy.late": [1]})
+
+    answer = client.get(URL, headers=auth_header(make_user()))
+
+    assert [one["available"] for one in answer.json()["sections"]] == [False, True]
+
+
+def test_an_unreachable_database_is_no_fault_of_a_section(
+    client: Client, sections: Callable[[Mapping[str, Any]], None]
+) -> None:
+    sections({"toy.torn": OperationalError("gone")})
+
+    assert client.get(URL, headers=auth_header(make_user())).status_code == 503

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from platform_core.registry.configuration import Lists, edited, with_sections, write_lists
+from platform_core.registry.configuration import edited, with_sections, write_lists
+from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors
 
 COMMENTED = """\

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 
 from platform_core.cli.plan_view import summary
-from platform_core.registry.configuration import Lists
 from platform_core.registry.differences import difference
 from platform_core.registry.discovery import Candidate
+from platform_core.registry.lists import Lists
 from platform_core.registry.plan import Plan
 from platform_core.registry.problems import PluginErrors
 from platform_core.registry.statements import broken_at_commas
@@ -52,6 +53,61 @@ def test_enabling_takes_along_what_is_required_first() -> None:
 
     assert found.lists.plugins == ("people", "school", "library", "shelves")
     assert moves(found) == [("library", "enabled", "shelves"), ("shelves", "enabled", "")]
+
+
+GLUE = {"shelves": ("school", "alone"), "more": ("shelves", "people")}
+JOINING = CANDIDATES | {
+    "shelves": (replace(CANDIDATES["shelves"][0], requirements=()),),
+    "more": (replace(CANDIDATES["alone"][0], slug="more", distribution="more-plugin"),),
+}
+
+
+def joined(current: Lists, **wishes: Any) -> Target:
+    return find_target(current, JOINING, **{"kept": {*REQUIRES, "more"}, "glue": GLUE, **wishes})
+
+
+def test_glue_comes_along_with_the_last_that_it_joins() -> None:
+    found = joined(NOW, enable=["alone"])
+
+    assert found.lists.plugins == ("people", "school", "alone", "shelves", "more")
+    assert [(one.slug, one.because, one.joins) for one in found.changes] == [
+        ("alone", "", ()),
+        ("shelves", "", ("school", "alone")),
+        ("more", "", ("shelves", "people")),
+    ]
+
+
+def test_glue_that_was_switched_off_while_complete_stays_off() -> None:
+    complete = Lists(plugins=("people", "school", "alone"), dormant=("shelves",))
+
+    assert joined(complete, enable=["library"]).lists.plugins == (*complete.plugins, "library")
+    assert joined(NOW, enable=["alone"], disable=["shelves"]).lists.plugins == (
+        "people",
+        "school",
+        "alone",
+    )
+
+
+def test_glue_goes_along_with_the_first_that_falls_and_comes_back_with_it() -> None:
+    every = Lists(plugins=("people", "school", "alone", "shelves", "more"))
+
+    gone = joined(every, disable=["alone"])
+
+    assert gone.lists.plugins == ("people", "school")
+    assert {one.slug: one.joins for one in gone.changes} == {
+        "more": ("shelves", "people"),
+        "shelves": ("school", "alone"),
+        "alone": (),
+    }
+    assert set(joined(gone.lists, enable=["alone"]).lists.plugins) == set(every.plugins)
+
+
+def test_glue_that_lacks_something_else_does_not_come_along() -> None:
+    found = find_target(
+        Lists(plugins=("people",)), CANDIDATES, enable=["alone"], glue={"library": ("alone",)}
+    )
+
+    assert found.lists.plugins == ("people", "alone")
 
 
 def test_enabling_wakes_dormant_requirements() -> None:

@@ -82,6 +82,111 @@ def test_after_orders_without_requiring(plugins: Plugins) -> None:
     assert [plugin.slug for plugin in resolution.plugins] == ["people", "zulu", "alpha"]
 
 
+def test_the_user_model_comes_first_among_those_that_may(plugins: Plugins) -> None:
+    plugins.add("alpha")
+    plugins.add("base")
+    plugins.add("members", "base-plugin", extra='auth_user_model = "members.User"')
+
+    resolution = plugins.resolve(["alpha", "base", "members"])
+
+    assert [plugin.slug for plugin in resolution.plugins] == ["base", "members", "alpha"]
+
+
+@pytest.mark.parametrize("sayer", ["alpha", "beta"])
+def test_plugins_that_exclude_one_another_are_both_named_with_the_way_out(
+    plugins: Plugins, sayer: str
+) -> None:
+    for slug, other in (("alpha", "beta"), ("beta", "alpha")):
+        plugins.add(slug, extra=f'conflicts = ("{other}",)' if slug == sayer else "")
+
+    (problem,) = plugins.resolve(["people", "alpha", "beta"]).problems
+
+    assert (problem.plugin, problem.code) == ("beta", "plugins_conflict")
+    assert problem.place == f"{sayer}_plugin.apps, conflicts"
+    assert '"beta" must not be enabled together with "alpha"' in problem.message
+    assert "platformctl plugin disable alpha" in problem.way_out
+    assert codes(plugins.resolve(["people", "alpha"], ["beta"])) == []
+
+
+@pytest.mark.parametrize(
+    ("enabled", "dormant", "state", "waits_for"),
+    [
+        (["alpha", "beta", "glue"], [], "enabled", ()),
+        (["alpha", "glue"], ["beta"], "dormant", ("beta",)),
+        (["alpha", "glue"], [], "absent", ("beta",)),
+        (["glue"], ["alpha"], "absent", ("alpha", "beta")),
+        (["alpha"], ["beta", "glue"], "dormant", ("beta",)),
+    ],
+)
+def test_glue_is_as_awake_as_what_it_joins(
+    plugins: Plugins, enabled: list[str], dormant: list[str], state: str, waits_for: tuple[str, ...]
+) -> None:
+    plugins.add("alpha")
+    plugins.add("beta")
+    plugins.add("glue", "alpha-plugin", "beta-plugin", extra='enabled_with = ("alpha", "beta")')
+
+    resolution = plugins.resolve(["people", *enabled], dormant)
+
+    assert codes(resolution) == []
+    states = {plugin.slug: plugin.state for plugin in resolution.plugins}
+    assert states.get("glue", "absent") == state
+    assert resolution.waiting.get("glue", ()) == waits_for
+    assert "glue" in resolution.listed
+    if state == "enabled":
+        assert [one.slug for one in resolution.plugins][-1] == "glue"
+
+
+def test_glue_may_join_glue(plugins: Plugins) -> None:
+    for slug, joined in (("alpha", ""), ("glue", '"alpha", "beta"'), ("more", '"glue", "alpha"')):
+        plugins.add(slug, extra=f"enabled_with = ({joined})")
+
+    resolution = plugins.resolve(["people", "alpha", "glue", "more"])
+
+    assert [one.slug for one in resolution.plugins] == ["people", "alpha"]
+    assert resolution.waiting == {"glue": ("beta",), "more": ("glue",)}
+
+
+def test_a_wrong_version_of_what_glue_joins_is_told(plugins: Plugins) -> None:
+    plugins.add("alpha")
+    plugins.add("glue", "alpha-plugin>=9", extra='enabled_with = ("alpha",)')
+
+    assert codes(plugins.resolve(["people", "glue"], ["alpha"])) == ["wrong_version"]
+
+
+def test_a_plugin_that_is_held_back_is_loaded_dormant_or_left_out_and_not_told_again(
+    plugins: Plugins,
+) -> None:
+    plugins.add("alpha", "platform-core>=99")
+    plugins.add("beta", apps="import nothing_like_this\n")
+    plugins.add("gamma", "beta-plugin")
+
+    resolution = resolve(
+        ["people", "alpha", "beta", "gamma"],
+        [],
+        plugins.candidates,
+        held={"alpha": "quarantined", "beta": "broken"},
+    )
+
+    states = {plugin.slug: plugin.state for plugin in resolution.plugins}
+    assert states == {"people": "enabled", "alpha": "quarantined", "gamma": "enabled"}
+    (problem,) = resolution.problems
+    assert (problem.plugin, problem.code) == ("gamma", "requirement_not_enabled")
+    assert '"beta", which is not loaded' in problem.message
+
+
+def test_safe_mode_leaves_the_user_model_and_what_it_requires_awake(plugins: Plugins) -> None:
+    plugins.add("base")
+    plugins.add("members", "base-plugin", extra='auth_user_model = "members.User"')
+    plugins.add("alpha", "members-plugin")
+
+    resolution = resolve(["members", "base", "alpha"], [], plugins.candidates, safe_mode=True)
+
+    states = {plugin.slug: plugin.state for plugin in resolution.plugins}
+    assert states == {"base": "enabled", "members": "enabled", "alpha": "dormant"}
+    assert [str(one) for one in resolution.held_back] == ["alpha is dormant: safe mode."]
+    assert resolution.problems == ()
+
+
 def test_an_unknown_plugin_is_named_with_the_nearest_one(plugins: Plugins) -> None:
     (problem,) = plugins.resolve(["people", "peopel"]).problems
 

@@ -1,0 +1,240 @@
+"""What the doctor sees in the database: ledger, migrations, tables, content types, grants, flags, dormant rows."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+from platform_core.registry.findings import WHY, Finding
+from platform_core.registry.observation import MANY, DatabaseState
+from platform_core.registry.situation import Situation
+
+OLDEST_POSTGRES = 15
+CORE_TABLES = frozenset({"django_migrations", "platform_core_cache"})
+"""Tables without a model: Django's and the core's own."""
+
+
+def database_findings(situation: Situation) -> Iterator[Finding]:
+    """Yield what is wrong between what is loaded and what the database holds."""
+    state = situation.database
+    if state is None:
+        yield Finding(
+            code="database_unreachable",
+            severity="error",
+            what=situation.database_error,
+            where="DATABASE_URL, or the embedded PostgreSQL",
+            why=WHY["database_unreachable"],
+            mend="Check that it runs, and its address, user and password.",
+        )
+        return
+    yield from _server(state)
+    yield from _ledger(situation, state)
+    yield from _dormant(situation, state)
+    if situation.booted:
+        yield from _migrations(situation, state)
+        yield from _tables(situation, state)
+        yield from _content_types(situation, state)
+        yield from _grants(situation)
+        yield from _flags(situation, state)
+
+
+def _server(state: DatabaseState) -> Iterator[Finding]:
+    major = state.server_version // 10_000
+    if major < OLDEST_POSTGRES:
+        yield Finding(
+            code="postgres_too_old",
+            severity="error",
+            what=f"The server is PostgreSQL {major}.",
+            where="DATABASE_URL",
+            why=f"Constraints and SQL of the platform need PostgreSQL {OLDEST_POSTGRES} or newer.",
+            mend="Upgrade the server (pg_upgrade, or dump and restore).",
+        )
+
+
+def _ledger(situation: Situation, state: DatabaseState) -> Iterator[Finding]:
+    listed = {*situation.lists.plugins, *situation.lists.dormant}
+    for slug, known in state.ledger.items():
+        if slug not in listed:
+            yield Finding(
+                code="unlisted_plugin",
+                severity="error",
+                plugin=slug,
+                what="It has tables in this database, but it is in neither list.",
+                where=f"{known.distribution} {known.version}",
+                why=WHY["unlisted_plugin"],
+                mend=f"platformctl plugin enable {slug}, or add it to dormant_plugins",
+            )
+    for slug, digest in situation.snapshot.get("digests", {}).items():
+        loaded = situation.snapshot["plugins"][slug]
+        recorded = state.ledger.get(slug)
+        if recorded is None or recorded.contents_digest != digest:
+            was = "nothing" if recorded is None else f"{recorded.version} ({recorded.state})"
+            yield Finding(
+                code="digest_skew",
+                severity="error",
+                plugin=slug,
+                what=f"Installed is {loaded['version']} ({loaded['state']}), the database was "
+                f"synchronised with {was}.",
+                where=f"{loaded['distribution']} {loaded['version']}",
+                why=WHY["digest_skew"],
+                mend=f"platformctl plugin diff {slug}, then platformctl migrate",
+            )
+
+
+def _dormant(situation: Situation, state: DatabaseState) -> Iterator[Finding]:
+    for slug, known in state.ledger.items():
+        if situation.state_of(slug) != "dormant":
+            continue
+        names = [row["name"] for row in known.contents if row["kind"] == "tables"]
+        rows = sum(state.rows.get(name, 0) for name in names)
+        if rows:
+            more = "more than " if any(state.rows.get(name) == MANY for name in names) else ""
+            yield Finding(
+                code="dormant_rows",
+                severity="notice",
+                plugin=slug,
+                what=f"It keeps {more}{rows:,} rows in {len(names)} tables, and is dormant since "
+                f"{known.since:%Y-%m-%d}.",
+                where=f"{known.distribution} {known.version}",
+                why="Its rows take room, and may keep rows of others from being deleted for good.",
+                mend=f"platformctl plugin enable {slug}, or platformctl plugin uninstall {slug}",
+            )
+
+
+def _migrations(situation: Situation, state: DatabaseState) -> Iterator[Finding]:
+    pending: dict[str, list[str]] = {}
+    for one in situation.snapshot.get("pending", ()):
+        pending.setdefault(one["app"], []).append(one["name"])
+    for label, names in sorted(pending.items()):
+        yield Finding(
+            code="migrations_pending",
+            severity="error",
+            plugin=label,
+            what=f"{len(names)} migrations are not applied yet.",
+            where=", ".join(names),
+            why=WHY["migrations_pending"],
+            mend="platformctl migrate",
+        )
+    known = {*situation.snapshot["migrations"], *state.ledger}
+    absent = sorted({label for label, _ in state.migrations} - known)
+    for label in absent:
+        yield Finding(
+            code="migrations_unknown",
+            severity="warning",
+            plugin=label,
+            what="The database has migrations of an application that is not loaded.",
+            where=f"django_migrations, {label}",
+            why="If it comes back, its tables will be taken for up to date.",
+            mend=f"Install and list what brings {label}, or drop its tables and these rows.",
+        )
+
+
+def _tables(situation: Situation, state: DatabaseState) -> Iterator[Finding]:
+    models = situation.snapshot["tables"]
+    pending = {one["app"] for one in situation.snapshot.get("pending", ())}
+    kept = {
+        row["name"]
+        for slug, known in state.ledger.items()
+        if slug not in situation.snapshot["plugins"]
+        for row in known.contents
+        if row["kind"] == "tables"
+    }
+    for name in sorted(state.tables - set(models) - CORE_TABLES - kept):
+        yield Finding(
+            code="table_without_owner",
+            severity="warning",
+            what=f"No loaded model has the table {name}.",
+            where=name,
+            why="Nothing backs up its meaning, checks its references, or will ever migrate it.",
+            mend=f'Find out who made it (platformctl plugin explain {name}); DROP TABLE "{name}" removes it.',
+        )
+    history = {
+        row["name"]
+        for rows in situation.snapshot["contents"].values()
+        for row in rows
+        if row["kind"] == "tables" and row["facts"].get("history_of")
+    }
+    for name, label in sorted(models.items()):
+        if name not in state.tables and label not in pending:
+            yield Finding(
+                code="history_table_missing" if name in history else "table_missing",
+                severity="error",
+                plugin=label,
+                what=f"The table {name} is missing, although all migrations are applied.",
+                where=name,
+                why="Every write to the model fails."
+                if name in history
+                else "Every use of its model fails.",
+                mend="Restore a backup, or write the migration that is missing (makemigrations).",
+            )
+
+
+def _content_types(situation: Situation, state: DatabaseState) -> Iterator[Finding]:
+    known = set(situation.snapshot["models"])
+    labels = {one.partition(".")[0] for one in known}
+    unlisted = set(state.ledger) - set(situation.snapshot["plugins"])
+    found = sorted(
+        one for one in state.content_types - known if one.partition(".")[0] not in unlisted
+    )
+    if found:
+        absent = sorted({one.partition(".")[0] for one in found} - labels)
+        option = " --include-stale-apps" if absent else ""
+        yield Finding(
+            code="content_types_orphaned",
+            severity="warning",
+            what=f"{len(found)} content types name models that do not exist any more.",
+            where=", ".join(found),
+            why="They, and permissions that hang on them, would come to life for a model of the same name.",
+            mend=f"python -m django remove_stale_contenttypes{option}",
+        )
+
+
+def _grants(situation: Situation) -> Iterator[Finding]:
+    remembered = {
+        row["name"]
+        for _, row in situation.contents()
+        if row["kind"] == "permissions" and row["remembered"]
+    }
+    asleep = tuple(f"{slug}." for slug in situation.lists.dormant)
+    for role, names in sorted(situation.snapshot.get("unknown_grants", {}).items()):
+        lost = [
+            name
+            for name in names
+            if name not in remembered and not name.startswith(asleep or ("-",))
+        ]
+        if lost:
+            yield Finding(
+                code="grants_unknown",
+                severity="warning",
+                what=f"The role {role} names permissions that nobody defines any more.",
+                where=", ".join(lost),
+                why="They give nothing now, and everything again when a plugin defines such a name.",
+                mend=f"Take them out of the role {role}, or enable the plugin that defined them.",
+            )
+
+
+def _flags(situation: Situation, state: DatabaseState) -> Iterator[Finding]:
+    declared: dict[str, Any] = dict(situation.snapshot["flags"])
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    for name, facts in sorted(declared.items()):
+        if facts["expires_on"] < today:
+            yield Finding(
+                code="flag_expired",
+                severity="warning",
+                plugin=facts["owner"],
+                what=f"The flag {name} was to be gone on {facts['expires_on']}.",
+                where=name,
+                why="Two ways through the code stay alive, and one of them is tested by nobody.",
+                mend=f"Ask {facts['responsible']} for a release without it.",
+            )
+    remembered = {row["name"] for _, row in situation.contents() if row["kind"] == "flags"}
+    for name in sorted(set(state.flags) - set(declared) - remembered):
+        yield Finding(
+            code="flag_undeclared",
+            severity="warning",
+            what=f"The flag {name} is stored, but no plugin declares it any more.",
+            where=f"waffle_flag, {name}",
+            why="Switching it does nothing; a plugin that declares it again inherits its state.",
+            mend="Delete its row (platformctl db shell), or bring the plugin back.",
+        )

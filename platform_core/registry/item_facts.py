@@ -1,0 +1,65 @@
+"""What is worth knowing about one contribution, as plain data: cheap facts, never a value of a setting."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from platform_core.access import Rule
+
+LEFT_OUT = frozenset({"name", "title"})
+"""The name is the key, and a title is for people: neither changes what the contribution does."""
+
+
+def facts_of(item: Any) -> dict[str, Any]:
+    """Return the facts of a contributed dataclass, resource class or other object, as JSON data."""
+    if isinstance(item, type):
+        return _resource_facts(item) if hasattr(item, "policy") else {"class": dotted(item)}
+    if not dataclasses.is_dataclass(item):
+        return {"class": dotted(type(item))}
+    found = {}
+    for field in dataclasses.fields(item):
+        value = _plain(getattr(item, field.name))
+        if field.name not in LEFT_OUT and value is not None:
+            found[field.name] = value
+    return found
+
+
+def _resource_facts(resource: Any) -> dict[str, Any]:
+    from platform_core.resource.operations import operations_of  # needs loaded models
+
+    return {
+        "class": dotted(resource),
+        "model": resource.model._meta.label,
+        "policy": dict(sorted(resource.policy.actions.items())),
+        "actions": sorted(resource.actions),
+        "operations": sorted(operations_of(resource)),
+        "filters": {path: sorted(found) for path, found in resource.filterset_fields.items()},
+        "search": sorted(resource.search_fields),
+        "ordering": sorted({resource.ordering.removeprefix("-"), *resource.ordering_fields}),
+        **({"flag": resource.flag} if resource.flag else {}),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON data that is equal in every process, or None for what has no such form."""
+    if isinstance(value, Rule):
+        return str(value)
+    if isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, (datetime.date, datetime.timedelta)):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        parts = [_plain(one) for one in value]
+        return sorted(parts, key=str) if isinstance(value, (set, frozenset)) else parts
+    return dotted(value) if callable(value) else None
+
+
+def dotted(thing: Any) -> str:
+    """Return ``module.name`` of a class or function; of any other callable, that of its class."""
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    return f"{named.__module__}.{named.__qualname__}"

@@ -1,0 +1,65 @@
+"""Unpack a wheel into a folder that can be put on the path of another process; nothing of it is run or installed."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from platform_core.registry.problems import PluginErrors, PluginProblem
+
+MAX_BYTES = 1_000_000_000
+"""How much a wheel may unpack to; a plugin is far smaller, and a crafted archive may be endless."""
+LIBRARY_FOLDERS = ("purelib", "platlib")
+
+
+@contextmanager
+def unpacked(wheel: Path) -> Iterator[Path]:
+    """Yield a temporary folder with the contents of ``wheel``, as an installer would lay them out.
+
+    Raises PluginErrors when the file is no wheel.
+    """
+    with TemporaryDirectory(prefix="platform-wheel-") as folder:
+        target = Path(folder)
+        try:
+            with zipfile.ZipFile(wheel) as archive:
+                _check(archive, wheel)
+                archive.extractall(target)  # absolute names and ".." are made harmless by zipfile
+        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise _no_wheel(wheel, f"it cannot be read: {error}") from error
+        for data in target.glob("*.data"):
+            for name in LIBRARY_FOLDERS:
+                _merge(data / name, target)
+        yield target
+
+
+def _check(archive: zipfile.ZipFile, wheel: Path) -> None:
+    names = archive.namelist()
+    if not any(name.endswith(".dist-info/METADATA") for name in names):
+        raise _no_wheel(wheel, "it has no metadata")
+    if sum(one.file_size for one in archive.infolist()) > MAX_BYTES:
+        raise _no_wheel(wheel, f"it unpacks to more than {MAX_BYTES:,} bytes")
+
+
+def _merge(source: Path, target: Path) -> None:
+    for file in source.rglob("*"):
+        if file.is_file():
+            place = target / file.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+
+
+def _no_wheel(wheel: Path, why: str) -> PluginErrors:
+    return PluginErrors(
+        [
+            PluginProblem(
+                plugin="",
+                code="no_wheel",
+                place=str(wheel),
+                message=f"The file is not a wheel: {why}.",
+                way_out="Name a .whl file, installed, or recorded.",
+            )
+        ]
+    )
