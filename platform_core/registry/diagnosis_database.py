@@ -70,6 +70,8 @@ def _ledger(situation: Situation, state: DatabaseState) -> Iterator[Finding]:
         recorded = state.ledger.get(slug)
         if recorded is None or recorded.contents_digest != digest:
             was = "nothing" if recorded is None else f"{recorded.version} ({recorded.state})"
+            if was == f"{loaded['version']} ({loaded['state']})":
+                was += " and other contributions"
             yield Finding(
                 code="digest_skew",
                 severity="error",

@@ -65,6 +65,7 @@ THINGS = (
     "migrate",
     "bells",
     "chimes",
+    "gongs",
     "bells.0001_initial",
     "permissions",
     "PLATFORM_TIME_ZONE",

@@ -81,7 +81,9 @@ def test_readiness_fails_when_the_ledger_has_another_digest_and_asks_few_questio
     assert database_problems() == []
     with django_assert_max_num_queries(4):  # type: ignore[operator]
         assert database_problems() == []
-    PluginRecord.objects.filter(slug="identity").update(contents_digest="other", digest="other")
+    PluginRecord.objects.filter(slug="identity").update(
+        contents_digest="other", digest="other", changed_at=NOW - datetime.timedelta(days=1)
+    )
 
     answer = Client().get("/readyz", REMOTE_ADDR="127.0.0.1")
 
