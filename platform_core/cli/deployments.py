@@ -116,15 +116,10 @@ def migrate(as_json: AsJson = False) -> None:
 
 
 def apply_migrations() -> list[str]:
-    """Run Django's migrate and return the migrations that it applied, as ``label.name``."""
-    from django.core.management import call_command
-    from django.db import connection
-    from django.db.migrations.recorder import MigrationRecorder
+    """Apply what is pending and return it, as ``label.name``."""
+    from platform_core.registry.migrating import migrate as apply
 
-    before = set(MigrationRecorder(connection).applied_migrations())
-    call_command("migrate", interactive=False, verbosity=0)
-    after = MigrationRecorder(connection).applied_migrations()
-    return [".".join(key) for key in after if key not in before]
+    return apply()
 
 
 def refuse_unfit_database(*, as_json: bool) -> None:

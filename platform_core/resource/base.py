@@ -173,7 +173,7 @@ class Resource(Writes, GenericAPIView):  # type: ignore[type-arg]
         """Answer one page of the rows that the actor may view."""
         query = self.request.GET
         cls = type(self)
-        declared = _filters(cls)
+        declared = filters_of(cls)
         keyset = _keyset(cls, self.ordering)
         if query:
             filters.check_parameters(query, _single_parameters(cls), declared)
@@ -365,7 +365,8 @@ def _operations(resource: type[Resource]) -> Mapping[str, Operation]:
 
 
 @cache
-def _filters(resource: type[Resource]) -> Mapping[str, filters.Filter]:
+def filters_of(resource: type[Resource]) -> Mapping[str, filters.Filter]:
+    """Return the filters of a resource by query parameter; raises ``TypeError`` as ``build_filters``."""
     return filters.build_filters(resource.model, resource.filterset_fields)
 
 
@@ -422,3 +423,15 @@ def _plan(resource: type[Resource]) -> Plan | None:
     if resource.represent is not Resource.represent:
         return None
     return plan_of(resource.serializer_class())
+
+
+def prepare(resource: type[Resource]) -> None:
+    """Work out now what the first request of ``resource`` would, so that forked processes share it."""
+    _operations(resource)
+    filters_of(resource)
+    _single_parameters(resource)
+    _ordering_names(resource)
+    keyset = _keyset(resource, resource.ordering)
+    _plan(resource)
+    if _is_plain(resource):
+        _prepared(resource, keyset)
