@@ -13,6 +13,7 @@ from django.utils.translation import gettext, override
 
 from platform_core.cli.boot import boot, lasting
 from platform_core.conf.database import limit_waiting
+from platform_core.observability.metrics import share_metrics
 from platform_core.registry import installed
 from platform_core.registry.problems import PluginErrors
 
@@ -29,6 +30,7 @@ def wsgi_application() -> WSGIHandler:
     server may fork afterwards.
     """
     try:
+        share_metrics(settings.PLATFORM_DATA_DIR)
         boot()
     except PluginErrors as found:
         count = len(found.problems)
