@@ -67,7 +67,9 @@ class RequestMiddleware:
         response[REQUEST_ID_HEADER] = request_id
         return response
 
-    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
+    def process_view(
+        self, request: HttpRequest, view: object, args: object, kwargs: object
+    ) -> None:
         """Note when the plugin's own work begins."""
         if self.may_be_timed:
             request._view_began = time.perf_counter()  # type: ignore[attr-defined]

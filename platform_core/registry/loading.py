@@ -13,6 +13,7 @@ import pluggy
 from platform_core import contributions, hookspecs
 from platform_core.access import PermissionRegistry, PermissionRegistryError
 from platform_core.registry.contents import Entry, Registry
+from platform_core.registry.costs import noted
 from platform_core.registry.problems import PluginErrors, PluginProblem, location_of
 from platform_core.registry.resolution import Plugin
 from platform_core.registry.validation import problems_of
@@ -87,7 +88,8 @@ def _import_hooks(plugin: Plugin, problems: list[PluginProblem]) -> Any:
     try:
         if importlib.util.find_spec(name) is None:
             return None
-        return importlib.import_module(name)
+        with noted(plugin.slug, "hooks"):
+            return importlib.import_module(name)
     except Exception as error:  # whatever a stranger's module raises, the report has to go on
         problems.append(
             PluginProblem(
@@ -139,7 +141,8 @@ def _call(
             continue
         place = _place(implementation.function, plugin.config.name)
         try:
-            result = implementation.function()
+            with noted(plugin.slug, "calls"):
+                result = implementation.function()
         except (
             Exception
         ) as error:  # a stranger's hook may raise anything; it is told, not swallowed

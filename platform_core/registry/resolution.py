@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 import platform_core
 from platform_core.plugin import PluginConfig
+from platform_core.registry.costs import noted
 from platform_core.registry.discovery import Candidate, Candidates
 from platform_core.registry.problems import PluginProblem, location_of
 
@@ -227,7 +228,8 @@ def _import_config(
 ) -> type[PluginConfig] | None:
     module_name, _, attribute = candidate.value.partition(":")
     try:
-        config = getattr(importlib.import_module(module_name), attribute)
+        with noted(candidate.slug, "apps"):
+            config = getattr(importlib.import_module(module_name), attribute)
     except Exception as error:  # whatever a stranger's module raises, the report has to go on
         problems.append(
             PluginProblem(
