@@ -29,4 +29,6 @@ class PluginResolver(URLResolver):
         found = self._by_slug.get(slug) if text.startswith(API_PREFIX) else None
         if found is None:
             raise Resolver404({"tried": [], "path": text})
-        return found.resolve(text)
+        match = found.resolve(text)
+        match.route = f"{found.pattern}{match.route}"  # as a list of patterns would tell it
+        return match

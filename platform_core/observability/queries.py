@@ -13,6 +13,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -45,7 +46,9 @@ spent = Spent()
 
 
 def count_queries() -> None:
-    """Count on every connection that is made from now on; calling it again changes nothing."""
+    """Count on every connection of this process, present and future; calling it again changes nothing."""
+    for connection in connections.all(initialized_only=True):
+        _install(connection)
     connection_created.connect(_install, dispatch_uid="platform_core.observability.queries")
 
 
