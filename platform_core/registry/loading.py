@@ -47,9 +47,9 @@ def load(plugins: Sequence[Plugin]) -> Registry:
         module = _import_hooks(plugin, problems)
         if module is None or not _register(manager, plugin, module, problems):
             continue
-        for hook in HOOKS:
-            for entry in _call(manager, plugin, hook, problems):
-                entries[hook].append(entry)
+        with noted(plugin.slug, "calls"):
+            for hook in HOOKS:
+                entries[hook] += _call(manager, plugin, hook, problems)
     registry = Registry(
         plugins=tuple(plugins), entries={hook: tuple(found) for hook, found in entries.items()}
     )
@@ -141,8 +141,7 @@ def _call(
             continue
         place = _place(implementation.function, plugin.config.name)
         try:
-            with noted(plugin.slug, "calls"):
-                result = implementation.function()
+            result = implementation.function()
         except (
             Exception
         ) as error:  # a stranger's hook may raise anything; it is told, not swallowed
