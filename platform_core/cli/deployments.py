@@ -144,16 +144,19 @@ def _guarded(look: Any) -> list[PluginProblem]:
     try:
         found: list[PluginProblem] = look()
     except DatabaseError as error:
-        return [
-            PluginProblem(
-                plugin="",
-                code="database_unreachable",
-                place="DATABASE_URL",
-                message=f"The database cannot be used ({type(error).__name__}).",
-                way_out="Check that it runs, and its address, user and password.",
-            )
-        ]
+        return [database_unreachable(error)]
     return found
+
+
+def database_unreachable(error: Exception) -> PluginProblem:
+    """Return the problem of a database that cannot be used; the error's own text may hold its address."""
+    return PluginProblem(
+        plugin="",
+        code="database_unreachable",
+        place="DATABASE_URL",
+        message=f"The database cannot be used ({type(error).__name__}).",
+        way_out="Check that it runs, and its address, user and password.",
+    )
 
 
 def system_problems(*, deploy: bool) -> list[PluginProblem]:

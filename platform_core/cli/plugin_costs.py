@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from platform_core.cli import boot
-from platform_core.cli.output import AsJson, console, print_json, refuse, table
+from platform_core.cli.deployments import database_unreachable
+from platform_core.cli.output import AsJson, console, fail, print_json, refuse, table
+from platform_core.conf.deployment import Deployment
 
 Slug = Annotated[
     str | None, typer.Argument(metavar="[PLUGIN]", help="The plugin's slug; else all.")
@@ -26,25 +28,34 @@ def costs(slug: Slug = None, as_json: AsJson = False) -> None:
     deployment = boot.load_deployment(boot.deployment_folder(None), as_json=as_json)
     with boot.database(deployment, as_json=as_json):
         boot.set_up(deployment, as_json=as_json)
-        from platform_core.registry.cost_report import plugin_costs
-
-        found = plugin_costs(deployment.data_dir)
-    if slug is not None:
-        names = [one["slug"] for one in found]
-        found = [one for one in found if one["slug"] == slug]
-        if not found:
-            refuse(
-                f'This deployment loads no plugin "{slug}".',
-                f"Loaded plugins: {', '.join(names) or 'none'}.",
-                code="unknown_plugin",
-                as_json=as_json,
-            )
+        found = _ask(deployment, slug, as_json=as_json)
     if as_json:
         print_json({"ok": True, "plugins": found})
     elif slug is None:
         _show_all(found)
     else:
         _show_one(found[0])
+
+
+def _ask(deployment: Deployment, slug: str | None, *, as_json: bool) -> list[dict[str, Any]]:
+    from django.db import DatabaseError
+
+    from platform_core.registry import installed
+    from platform_core.registry.cost_report import plugin_costs
+
+    names = [plugin.slug for plugin in installed().plugins]
+    if slug is not None and slug not in names:
+        refuse(
+            f'This deployment loads no plugin "{slug}".',
+            f"Loaded plugins: {', '.join(names) or 'none'}.",
+            code="unknown_plugin",
+            as_json=as_json,
+        )
+    try:
+        found = plugin_costs(deployment.data_dir)
+    except DatabaseError as error:
+        fail([database_unreachable(error)], as_json=as_json)
+    return [one for one in found if slug in (None, one["slug"])]
 
 
 def _show_all(found: Sequence[Mapping[str, Any]]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.deployments import TestDeployment
 from tests.served import owner_credentials, serve
 
@@ -43,11 +45,14 @@ def test_forked_workers_answer_side_by_side_and_count_together(tmp_path: Path) -
     assert users["identity_historicaluser"]["history"]
 
 
-def test_the_costs_of_a_plugin_that_is_not_loaded_are_refused(tmp_path: Path) -> None:
-    deployment = TestDeployment(tmp_path, "postgresql:///nowhere")
+@pytest.mark.parametrize(
+    ("slug", "code"), [("education", "unknown_plugin"), ("identity", "database_unreachable")]
+)
+def test_costs_that_cannot_be_found_are_refused(tmp_path: Path, slug: str, code: str) -> None:
+    deployment = TestDeployment(tmp_path, "postgresql://127.0.0.1:1/nowhere")
     deployment.write(plugins=["identity"])
 
-    answer = deployment.call("plugin", "costs", "education", "--json")
+    answer = deployment.call("plugin", "costs", slug, "--json")
 
     assert answer.code == 1
-    assert answer.problems[0]["code"] in ("unknown_plugin", "database_unreachable")
+    assert [problem["code"] for problem in answer.problems] == [code]
