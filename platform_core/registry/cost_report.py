@@ -26,13 +26,13 @@ def plugin_costs(data_dir: Path) -> list[dict[str, Any]]:
     Seconds of loading are those of this process. Requests are those of the running server, or of the last one. Rows
     are PostgreSQL's estimate, None before a table was ever analysed; bytes include indexes.
     """
-    requests = totals(data_dir)
+    answered = totals(data_dir)
     return [
         {
             "slug": plugin.slug,
             "state": plugin.state,
             "start": {stage: asdict(loading_cost(plugin.slug, stage)) for stage in STAGES},
-            "requests": requests.get(plugin.slug),
+            "requests": answered.get(plugin.slug),
             "tables": _tables(plugin.slug),
         }
         for plugin in installed().plugins
