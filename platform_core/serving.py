@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+import structlog
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
@@ -16,6 +17,8 @@ from platform_core.conf.database import limit_waiting
 from platform_core.observability.metrics import share_metrics
 from platform_core.registry import installed
 from platform_core.registry.problems import PluginErrors
+
+log = structlog.get_logger(__name__)
 
 CANNOT_START: Final = 3
 """The exit code by which gunicorn's workers tell it not to start them again."""
@@ -57,8 +60,11 @@ def _warm() -> None:
 
     resolver = get_resolver()
     resolver.reverse_dict  # noqa: B018  (a cached property: all URLs, both ways)
-    for resource in installed().contributions("resources"):
-        prepare(resource)
+    for entry in installed().entries["resources"]:
+        try:
+            prepare(entry.item)
+        except Exception:  # a stranger's serializer: its own requests fail, those of others do not
+            log.exception("resource cannot be prepared", resource=entry.key, plugin=entry.owner)
     for language, _ in settings.LANGUAGES:
         with override(language):
             gettext("")
