@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import AppConfig
 
+from platform_core.registry.costs import noted
 from platform_core.registry.problems import PluginProblem, location_of
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class PluginConfig(AppConfig):
     def import_models(self) -> None:
         """Import the models; a failure is kept for the core's report, so that it can name all plugins at once."""
         try:
-            super().import_models()
+            with noted(self.slug, "models"):
+                super().import_models()
         except Exception as error:  # whatever a stranger's models raise, the report has to go on
             self.import_problem = PluginProblem(
                 plugin=self.slug,

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from platform_core.api_docs import documentation_urls
 from platform_core.plugin import API_PREFIX
+from platform_core.prefix_routing import PluginResolver
 from platform_core.registry import installed
 from platform_core.resource import (
     bad_request,
@@ -19,8 +20,8 @@ from platform_core.resource import (
 def build_urls() -> list[URLPattern | URLResolver]:
     """Return the URL patterns of the core and of every enabled plugin, in load order."""
     registry = installed()
-    plugins: list[URLPattern | URLResolver] = [
-        path(
+    plugins = {
+        plugin.slug: path(
             f"{API_PREFIX}{plugin.slug}/",
             include(
                 (
@@ -35,9 +36,9 @@ def build_urls() -> list[URLPattern | URLResolver]:
         )
         for plugin in registry.plugins
         if plugin.enabled
-    ]
+    }
     return [
-        *plugins,
+        PluginResolver(plugins),
         path("api/", include(documentation_urls())),
         re_path(r"^api/", not_found),
     ]

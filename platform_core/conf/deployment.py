@@ -52,6 +52,8 @@ class CoreSettings(PluginSettings):
     """Seconds that a web request waits for a lock before it is refused; 0 leaves it to the server."""
     database_statement_timeout: int = Field(default=30, ge=0)
     """Seconds that one statement of a web request may take before it is refused; 0 leaves it to the server."""
+    server_timing: bool | None = None
+    """Whether ``X-Server-Timing: 1`` is answered with ``Server-Timing``; unset: outside production only."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_max_bytes: int = Field(default=10_000_000, ge=10_000)
     """Size in bytes at which a log file is rotated."""

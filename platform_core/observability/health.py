@@ -19,6 +19,7 @@ from psycopg_pool import PoolTimeout
 
 from platform_core.backups import listing
 from platform_core.contributions import HealthResult
+from platform_core.observability.metrics import metrics_view
 from platform_core.registry import installed
 from platform_core.registry.ledger import database_problems
 
@@ -50,7 +51,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """
     results = list(check_health())
     ready = all(result.healthy or not result.critical for result in results)
-    from_here = _asked_from_here(request)
+    from_here = asked_from_here(request)
     body: dict[str, object] = {
         "status": "ready" if ready else "not_ready",
         "checks": [asdict(one) if from_here else _without_details(one) for one in results],
@@ -63,7 +64,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _asked_from_here(request: HttpRequest) -> bool:
+def asked_from_here(request: HttpRequest) -> bool:
     """Tell whether a process of this machine asks for itself, and not a proxy for somebody else."""
     if any(header in request.headers for header in _PROXIED):
         return False
@@ -89,7 +90,10 @@ def _without_details(result: CheckResult) -> dict[str, object]:
 
 
 class HealthMiddleware:
-    """Answer ``/livez`` and ``/readyz`` before anything looks at the Host: probes ask the address of a process."""
+    """Answer ``/livez`` and ``/readyz`` before anything looks at the Host: probes ask the address of a process.
+
+    ``/metrics`` is there for processes of this machine only; to anybody else it does not exist.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -97,6 +101,8 @@ class HealthMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a probe, and hand everything else on."""
+        if request.path_info == "/metrics" and asked_from_here(request):
+            return metrics_view(request)
         return self.views.get(request.path_info, self.get_response)(request)
 
 

@@ -15,7 +15,10 @@ from django.http.response import HttpResponseBase
 
 from platform_core.access.actors import ANONYMOUS, Actor, acting_as
 from platform_core.observability.logging import REQUEST_LOGGER
+from platform_core.observability.metrics import recorder
+from platform_core.observability.queries import count_queries, spent, watching
 from platform_core.observability.security import security_refusal
+from platform_core.observability.timing import ASKED, add_server_timing, timing_allowed
 from platform_core.resource.requests import client_address
 
 REQUEST_ID_HEADER = "X-Request-ID"
@@ -25,37 +28,71 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
 class RequestMiddleware:
-    """Give every request an id, write one line for it, and act as nobody until someone is authenticated."""
+    """Give every request an id, write one line for it, and act as nobody until someone is authenticated.
+
+    What the request cost is counted for the plugin whose route answered, and told in ``Server-Timing`` on request.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
         self.log = structlog.get_logger(REQUEST_LOGGER)
+        self.metrics = recorder()
+        self.may_be_timed = timing_allowed()
+        count_queries()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer ``request``; a well-formed incoming request id is kept, any other replaced."""
         given = request.headers.get(REQUEST_ID_HEADER, "")
         request_id = given if _ACCEPTED_ID.match(given) else uuid.uuid4().hex
         request.request_id = request_id  # type: ignore[attr-defined]
+        statements, statement_seconds = spent.statements, spent.seconds
         started = time.perf_counter()
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
             acting_as(ANONYMOUS, request_id=request_id),
         ):
-            response = self.get_response(request)
-            self._write(request, response, time.perf_counter() - started)
+            asked = self.may_be_timed and request.META.get(ASKED) == "1"
+            response = self._timed(request) if asked else self.get_response(request)
+            seconds = time.perf_counter() - started
+            owner = owner_of_request(request)
+            self._write(request, response, seconds, owner)
             if response.status_code in (401, 403):
                 _record_refusal(request, response)
+        self.metrics.add(
+            owner,
+            response.status_code,
+            seconds,
+            spent.statements - statements,
+            spent.seconds - statement_seconds,
+        )
         response[REQUEST_ID_HEADER] = request_id
         return response
 
-    def _write(self, request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
+    def process_view(
+        self, request: HttpRequest, view: object, args: object, kwargs: object
+    ) -> None:
+        """Note when the plugin's own work begins."""
+        if self.may_be_timed:
+            request._view_began = time.perf_counter()  # type: ignore[attr-defined]
+
+    def _timed(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        with watching() as watch:
+            response = self.get_response(request)
+        seconds = time.perf_counter() - started
+        add_server_timing(request, response, owner_of_request(request), seconds, watch)
+        return response
+
+    def _write(
+        self, request: HttpRequest, response: HttpResponseBase, seconds: float, owner: str
+    ) -> None:
         self.log.info(
             "request",
             method=request.method,
             path=request.path,
             status=response.status_code,
             milliseconds=round(seconds * 1000, 2),
-            plugin=owner_of_request(request),
+            plugin=owner,
         )
 
 

@@ -13,6 +13,7 @@ import pluggy
 from platform_core import contributions, hookspecs
 from platform_core.access import PermissionRegistry, PermissionRegistryError
 from platform_core.registry.contents import Entry, Registry
+from platform_core.registry.costs import noted
 from platform_core.registry.problems import PluginErrors, PluginProblem, location_of
 from platform_core.registry.publishing import HookManager, place_of, published_hooks
 from platform_core.registry.resolution import Plugin
@@ -49,8 +50,9 @@ def load(plugins: Sequence[Plugin]) -> Registry:
         module = _import_hooks(plugin, problems)
         if module is None or not _register(manager, plugin, module, problems):
             continue
-        for hook in entries:
-            entries[hook] += _call(manager, plugin, hook, problems)
+        with noted(plugin.slug, "calls"):
+            for hook in entries:
+                entries[hook] += _call(manager, plugin, hook, problems)
     registry = Registry(
         plugins=tuple(plugins),
         entries={hook: tuple(found) for hook, found in entries.items()},
@@ -91,7 +93,8 @@ def _import_hooks(plugin: Plugin, problems: list[PluginProblem]) -> Any:
     try:
         if importlib.util.find_spec(name) is None:
             return None
-        return importlib.import_module(name)
+        with noted(plugin.slug, "hooks"):
+            return importlib.import_module(name)
     except Exception as error:  # whatever a stranger's module raises, the report has to go on
         problems.append(
             PluginProblem(

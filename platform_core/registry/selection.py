@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from platform_core.plugin import PluginConfig
+from platform_core.registry.costs import noted
 from platform_core.registry.discovery import Candidate, Candidates
 from platform_core.registry.problems import PluginProblem, location_of
 
@@ -82,7 +83,8 @@ def import_config(candidate: Candidate, problems: list[PluginProblem]) -> type[P
     """Return the configuration that the entry point names; when there is none, ``problems`` says why."""
     module_name, _, attribute = candidate.value.partition(":")
     try:
-        config = getattr(importlib.import_module(module_name), attribute)
+        with noted(candidate.slug, "apps"):
+            config = getattr(importlib.import_module(module_name), attribute)
     except Exception as error:  # whatever a stranger's module raises, the report has to go on
         problems.append(
             PluginProblem(

@@ -139,3 +139,16 @@ def prepared_rows(
 ) -> QuerySet[Any]:
     """Return the live rows in order, never evaluated: filters make copies of it."""
     return _prepared(resource, keyset, wanted.fields, backward)
+
+
+def prepare(resource: type[Resource]) -> None:
+    """Work out now what the first request of ``resource`` would, so that forked processes share it."""
+    operations_of(resource)
+    filters_of(resource)
+    single_parameters(resource)
+    ordering_names(resource)
+    keyset = keyset_of(resource, resource.ordering)
+    plan_of(resource)
+    _shown(resource)
+    if is_plain(resource):
+        prepared_rows(resource, keyset, shape.WHOLE, backward=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldDoesNotExist
@@ -16,8 +17,9 @@ from platform_core.access import Policy, PolicyError
 from platform_core.contributions import PUBLIC
 from platform_core.resource.base import PERMISSION_ACTIONS
 from platform_core.resource.bulk import BULK_PREFIX, bulk_routes
+from platform_core.resource.declared import filters_of
 from platform_core.resource.descriptions import mark_described
-from platform_core.resource.filters import LIST_PARAMETERS, ORDERING, SEARCH, build_filters
+from platform_core.resource.filters import LIST_PARAMETERS, ORDERING, SEARCH
 from platform_core.resource.gate import guard
 from platform_core.resource.operations import STANDARD_ACTIONS, operations_of
 from platform_core.resource.rate_limits import RateLimit
@@ -53,6 +55,7 @@ def name_of(resource: type[Resource]) -> str:
         return slugify(str(resource.model._meta.verbose_name_plural))
 
 
+@cache
 def check_resource(resource: type[Resource]) -> None:
     """Raise ``TypeError`` naming the resource and what is wrong with its declarations, if anything is."""
     label = f"{resource.__module__}.{resource.__qualname__}"
@@ -71,7 +74,7 @@ def check_resource(resource: type[Resource]) -> None:
     _check_ordering(resource, label)
     _check_search(resource, label)
     try:
-        parameters = build_filters(resource.model, resource.filterset_fields)
+        parameters = filters_of(resource)
     except TypeError as error:
         raise TypeError(f"{label}.filterset_fields: {error}") from error
     taken = set(parameters) & (LIST_PARAMETERS | {ORDERING, SEARCH})

@@ -1,4 +1,8 @@
-"""``make bench``: print CPU per request of the hand-written limit and of the platform; 1 when a list is too dear."""
+"""``make bench``: print CPU per request of the hand-written limit and of the platform; 1 when a list is too dear.
+
+``make bench ARGS=plugins`` measures what 1 to 100 synthetic plugins cost instead: CPU and memory of a start, requests,
+migrate, four workers, plan. It takes some minutes; ``ARGS="plugins start memory"`` measures only these parts.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ import psycopg
 from tests.benchmarks.deployment import STUDENTS, Subject, benchmark_deployment
 from tests.benchmarks.limit import Limit
 from tests.benchmarks.measuring import Application, Contender, Request, call, measure
+from tests.benchmarks.plugins import PARTS, run
 
 MOST = 4.0
 """How many times the limit a list may cost."""
@@ -26,10 +31,18 @@ _OWN = frozenset({"id", "sourced_id", "created_at", "updated_at"})
 def main() -> int:
     """Run the benchmark and return the exit code."""
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    options.add_argument("--rounds", type=int, default=30, help="blocks of each contender")
+    options.add_argument(
+        "what", nargs="*", help="plugins, and which parts of it: " + " ".join(PARTS)
+    )
+    options.add_argument("--rounds", type=int, help="blocks of each contender (30; plugins: 5)")
     options.add_argument("--requests", type=int, default=100, help="requests in a block")
     options.add_argument("--profile", action="store_true", help="show where a list's time goes")
     chosen = options.parse_args()
+    if chosen.what:
+        subject, *parts = chosen.what
+        if subject != "plugins" or not set(parts) <= set(PARTS):
+            options.error(f"there is nothing called {' '.join(chosen.what)}")
+        return run(parts, chosen.rounds or 5)
     with benchmark_deployment() as subject:
         from tests.benchmarks.breakdown import print_breakdown
 
@@ -38,7 +51,7 @@ def main() -> int:
             request = _requests(subject)["list of 50"]
             print_breakdown(partial(call, platform, request))
             return 0
-        return _compare(platform, limit, subject, chosen.rounds, chosen.requests)
+        return _compare(platform, limit, subject, chosen.rounds or 30, chosen.requests)
 
 
 def _applications() -> tuple[Application, Limit]:
