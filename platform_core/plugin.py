@@ -40,6 +40,8 @@ class PluginConfig(AppConfig):
     """Typed settings, read from ``PLUGIN_<SLUG>_*``."""
     after: ClassVar[tuple[str, ...]] = ()
     """Slugs to load before this plugin when they are enabled; unlike a dependency they may be absent."""
+    languages: ClassVar[tuple[str, ...]] = ()
+    """Languages beside English that the plugin is translated into; the contract suite holds it to them."""
     auth_user_model: ClassVar[str | None] = None
     """``app_label.ModelName`` when this plugin brings the user model; exactly one enabled plugin does."""
     django_apps: ClassVar[tuple[str, ...]] = ()

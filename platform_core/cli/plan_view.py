@@ -24,6 +24,7 @@ Part = Mapping[str, Any]
 
 TITLES: dict[str, str] = {
     "tables": "Tables",
+    "personal_data": "Personal data",
     "routes": "Addresses",
     "permissions": "Permissions, and the roles that hold them",
     "roles": "Roles",

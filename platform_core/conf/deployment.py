@@ -26,6 +26,7 @@ class CoreSettings(PluginSettings):
     dormant_plugins: list[str] = Field(default_factory=list)
     """Slugs of the plugins that keep their data and contribute nothing."""
     on_plugin_error: Literal["fail"] = "fail"
+    """What a broken plugin does to the start."""
     data_dir: Path = Path("var")
     """Where the embedded database, generated secrets and logs live; relative to ``platform.toml``."""
     allowed_hosts: list[str] = Field(default_factory=list)
@@ -35,7 +36,9 @@ class CoreSettings(PluginSettings):
     secure_cookies: bool = True
     """Whether cookies travel over HTTPS only; development on loopback turns it off."""
     time_zone: str = "Europe/Paris"
+    """Django's ``TIME_ZONE``; the API always answers in UTC."""
     language: Literal["en", "fr", "de"] = "en"
+    """The language of answers to requests that prefer none."""
     database_pool_size: int = Field(default=8, ge=1, le=200)
     """Connections that one process may hold at most."""
     database_lock_timeout: int = Field(default=5, ge=0)
@@ -43,12 +46,15 @@ class CoreSettings(PluginSettings):
     database_statement_timeout: int = Field(default=30, ge=0)
     """Seconds that one statement of a web request may take before it is refused; 0 leaves it to the server."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least severe lines that are logged."""
     log_max_bytes: int = Field(default=10_000_000, ge=10_000)
     """Size in bytes at which a log file is rotated."""
     log_backups: int = Field(default=5, ge=1)
+    """Rotated files that are kept."""
     email_url: str = Field(default="file", repr=False)
     """``console``, ``file`` (below the data folder) or ``smtp://user:password@host:port``."""
     email_from: str = "platform@localhost"
+    """The sender of mails."""
     config: Path | None = None
     """The ``platform.toml`` to use, when it is not the one of the folder."""
     dir: Path | None = None

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from platform_core.personal_data import personal_columns
 from platform_core.plugin import API_PREFIX
 from platform_core.registry.contents import Registry, installed
 from platform_core.registry.ledger import blocking_problems
@@ -47,6 +48,7 @@ def contributed_facts() -> dict[str, Any]:
             for entry in registry.entries["flags"]
         },
         "tables": _tables(),
+        "personal_data": _personal_data(),
         "migrations": _migrations(),
         **_django_settings(),
     }
@@ -170,6 +172,15 @@ def _tables() -> dict[str, str]:
         model._meta.db_table: model._meta.app_label
         for model in apps.get_models(include_auto_created=True)
         if model._meta.managed and not model._meta.proxy
+    }
+
+
+def _personal_data() -> dict[str, str]:
+    """Return the columns that hold personal data with the plugin that declares them; a dormant one keeps its data."""
+    return {
+        column: config.label
+        for config in apps.get_app_configs()
+        for column in personal_columns([*config.get_models()])
     }
 
 

@@ -93,6 +93,9 @@ def inspect_plugin(deployment: Deployment, slug: str) -> dict[str, Any]:
         "metadata": _metadata(candidates[slug][0]),
         "contributions": _contributions(snapshot, slug),
         "settings": snapshot.get("settings", {}).get(slug, []),
+        "personal_data": [
+            column for column, owner in snapshot.get("personal_data", {}).items() if owner == slug
+        ],
         "migrations": _migrations(snapshot, slug, observe(deployment)),
         "problems": entry["problems"] or snapshot.get("problems", []),
     }

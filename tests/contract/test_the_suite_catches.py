@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.db import models
@@ -14,15 +16,27 @@ from django.db.models import Model, Q
 from django.test import override_settings
 from django.test.utils import isolate_apps
 from django.urls import include, path
+from pydantic import Field
 
 from platform_core.access import Actor, Granted, Where, actor
-from platform_core.contributions import PUBLIC, Permission, Route
+from platform_core.conf import PluginSettings
+from platform_core.contributions import PUBLIC, Flag, Permission, Route
 from platform_core.hookspecs import hookimpl
 from platform_core.models import BaseModel
 from platform_core.registry import contents, installed
 from platform_core.registry.contents import Entry
 from platform_core.resource import Resource, build_plugin_urls, not_found
-from platform_core.testing.contract import access, answers, states, structure
+from platform_core.testing import contract
+from platform_core.testing.contract import (
+    access,
+    answers,
+    columns,
+    promises,
+    states,
+    structure,
+    substitution,
+    suite,
+)
 from platform_core.testing.contract.subjects import PluginSubject, ResourceSubject
 from platform_identity.resources import UserResource
 from tests.contract import planted
@@ -44,6 +58,11 @@ FAULTS: list[tuple[Check, type[Resource], str]] = [
     (access.check_rows_of_others, planted.UnscopedList, "that the rule does not allow"),
     (access.check_rows_of_other_units, planted.UnscopedList, "that the rule does not allow"),
     (access.check_rows_of_other_units, planted.LooseReference, "accepts a sequel_to of another"),
+    (substitution.check_foreign_ids, planted.Unscoped, "retrieve in the path answers"),
+    (substitution.check_foreign_ids, planted.LooseReference, "accepts a sequel_to that the actor"),
+    (substitution.check_foreign_ids, planted.LooseFilter, "the filter shelf answers"),
+    (columns.check_undeclared_columns, planted.OneColumn, "create sets secret"),
+    (columns.check_undeclared_columns, planted.EveryColumn, "create sets secret"),
     (answers.check_query_count, planted.QueryPerRow, "a list of 1000 rows takes"),
     (answers.check_representation, planted.OtherDetail, "retrieve shows"),
     (answers.check_history, planted.SavesTwice, "partial_update left 2 rows of history"),
@@ -115,8 +134,9 @@ def test_a_permission_that_nothing_asks_for_is_caught(identity: PluginSubject) -
     access.check_permissions_used(identity)
     name = "identity.lend_user"
     with (
-        permissions_of_identity(
-            Permission(name=name, title="Lend", rule=Granted(name), model="identity.User")
+        contributed(
+            "permissions",
+            Permission(name=name, title="Lend", rule=Granted(name), model="identity.User"),
         ),
         pytest.raises(AssertionError, match=name),
     ):
@@ -139,7 +159,10 @@ def test_a_rule_whose_list_shows_more_than_decisions_is_caught(identity: PluginS
         rule=ShowsAll("id", actor),
         model="identity.User",
     )
-    with permissions_of_identity(lying), pytest.raises(AssertionError, match="only the list has"):
+    with (
+        contributed("permissions", lying),
+        pytest.raises(AssertionError, match="only the list has"),
+    ):
         structure.check_rules(identity)
 
 
@@ -219,6 +242,63 @@ def test_a_model_with_a_foreign_table_or_managers_that_forget_history_is_caught(
         structure.check_app_models(app_of(Forgetful))
 
 
+@isolate_apps("tests.core.resource.testapp")
+def test_personal_data_that_nobody_declared_is_caught() -> None:
+    class Reader(BaseModel):
+        email = models.EmailField()
+        call_name = models.CharField(max_length=50)
+        given_name = models.CharField(max_length=50)
+        remarks = models.CharField(max_length=50)
+        story = models.TextField()
+        seats = models.IntegerField()
+
+        personal_fields: ClassVar[tuple[str, ...]] = ()
+
+        class Meta(BaseModel.Meta):
+            app_label = LIBRARY
+
+    def told() -> set[str]:
+        with pytest.raises(AssertionError) as caught:
+            promises.check_personal_data(app_of(Reader))
+        return set(str(caught.value).replace(f"{LIBRARY}.Reader", "").splitlines()[1:])
+
+    assert told() == {".email", ".given_name", ".remarks", ".story"}
+    Reader.personal_fields = ("email", "given_name", "remarks", "stroy")
+    assert told() == {" has no column stroy", ".story"}
+    Reader.personal_fields = ("email", "given_name", "remarks", "story")
+    Reader.not_personal_fields = ("story",)
+    assert told() == {".story is declared both ways"}
+    Reader.personal_fields = ("email", "given_name", "remarks")
+    promises.check_personal_data(app_of(Reader))
+
+
+def test_a_setting_that_nobody_explains_is_caught() -> None:
+    class Settings(PluginSettings):
+        seats: int = 1
+        """How many may come."""
+        colour: str = Field(default="red", description="Of the door.")
+        silent: bool = False
+
+    with pytest.raises(AssertionError, match=r"Settings\.silent\Z"):
+        promises.check_settings_documented(Settings)
+    promises.check_settings_documented(None)
+
+
+def test_a_flag_past_its_day_is_caught(identity: PluginSubject) -> None:
+    day = dt.date(2026, 3, 1)
+    flag = Flag(name="identity.trial", title="Trial", owner="the door team", expires_on=day)
+    with contributed("flags", flag):
+        promises.check_flags(identity, today=day)
+        with pytest.raises(AssertionError, match=r"identity\.trial \(2026-03-01, the door team\)"):
+            promises.check_flags(identity, today=day + dt.timedelta(days=1))
+
+
+def test_every_check_of_the_suite_is_collected_by_a_plugin_that_imports_it() -> None:
+    found = {name for name in vars(suite) if name.startswith(("test_", "contract_"))}
+
+    assert found == set(contract.__all__)
+
+
 def test_a_hook_without_a_docstring_is_caught(identity: PluginSubject) -> None:
     structure.check_hooks_documented(identity)
     hooks: Any = ModuleType("planted.hooks")
@@ -249,21 +329,17 @@ def identity() -> PluginSubject:
     return next(PluginSubject(one) for one in installed().plugins if one.slug == "identity")
 
 
-class permissions_of_identity:  # noqa: N801  (used as a function)
-    """Let the registry have one more permission of identity inside a ``with`` block."""
-
-    def __init__(self, permission: Permission) -> None:
-        self.permission = permission
-        self.before = installed()
-
-    def __enter__(self) -> None:
-        entries = dict(self.before.entries)
-        entry = Entry(owner="identity", hook="permissions", item=self.permission, place="planted")
-        entries["permissions"] = (*entries["permissions"], entry)
-        contents.install(dataclasses.replace(self.before, entries=entries))
-
-    def __exit__(self, *_: object) -> None:
-        contents.install(self.before)
+@contextmanager
+def contributed(hook: str, item: Any) -> Iterator[None]:
+    """Let the registry have one more contribution of identity inside a ``with`` block."""
+    before = installed()
+    entry = Entry(owner="identity", hook=hook, item=item, place="planted")
+    entries = {**before.entries, hook: (*before.entries[hook], entry)}
+    contents.install(dataclasses.replace(before, entries=entries))
+    try:
+        yield
+    finally:
+        contents.install(before)
 
 
 @pytest.fixture

@@ -48,6 +48,16 @@ class Person(SourcedModel):
     is_enabled = models.BooleanField(_("enabled"), default=True)
 
     unit_path = "school__unit"
+    personal_fields = (
+        "school",
+        "given_name",
+        "middle_name",
+        "family_name",
+        "username",
+        "identifier",
+        "email",
+        "phone",
+    )
 
     class Meta(BaseModel.Meta):
         abstract = True

@@ -28,6 +28,8 @@ _TOKEN_PARAMETER = {"$ref": f"{_PARAMETERS}SessionToken"}
 _OTHER_NAMES = ("username", "phone")
 """What people may sign in by elsewhere; here it is their address only."""
 
+_SIGN_IN_NEEDED = {"401": {"$ref": "#/components/responses/Authentication"}}
+
 _TOKEN_SCHEME = {"type": "apiKey", "in": "header", "name": "X-Session-Token"}
 
 
@@ -97,13 +99,17 @@ def _operation(shipped: Schema, name: str, view: type[Any], *, pinned: bool) -> 
     if _TOKEN_PARAMETER in told:
         schemes.append("SessionToken")
     security: list[Schema] = [{scheme: []} for scheme in schemes]
-    if not _needs_sign_in(view):
+    answers = shipped["responses"]
+    if _needs_sign_in(view):
+        answers = {**_SIGN_IN_NEEDED, **answers}
+    else:
         security.append({})
     parameters = [one for one in told if one not in dropped]
     return {
         **shipped,
         "operationId": name,
         "parameters": parameters,
+        "responses": answers,
         "security": security,
     }
 
