@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from platform_core.cli import boot
+from platform_core.cli import boot, plugin_test
 from platform_core.cli.output import CHANGES, AsJson, console, fail, print_json, refuse, step
 from platform_core.cli.plan_view import show_changes, show_plan
 from platform_core.cli.plugin_view import show_list, show_plugin
@@ -26,6 +26,7 @@ from platform_core.registry.resolution import resolve
 from platform_core.registry.targets import Target, as_document, find_target
 
 app = typer.Typer(no_args_is_help=True, help="List, plan, enable and disable plugins.")
+app.command("test")(plugin_test.judge)
 
 Slug = Annotated[str, typer.Argument(metavar="PLUGIN", help="The plugin's slug.")]
 Enable = Annotated[

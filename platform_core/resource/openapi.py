@@ -152,6 +152,14 @@ class PlatformSchema(AutoSchema):
         slug = getattr(self.view, "slug", "")
         return "".join(part.title() for part in slug.split("_")) + name
 
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Schema:
+        """Return a body's schema; what is shown need not match the pattern that input has to."""
+        schema: Schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if direction == "response":
+            properties = schema.get("properties", {})
+            schema["properties"] = {name: _shown(one) for name, one in properties.items()}
+        return schema
+
     def _get_serializer_field_meta(self, field: Any, direction: Any) -> Schema:
         """Return what is said about a property; its title is the field's label, also where that repeats the name."""
         meta: Schema = super()._get_serializer_field_meta(field, direction)  # type: ignore[no-untyped-call]
@@ -256,6 +264,10 @@ class PlatformSchema(AutoSchema):
         self.registry.register_on_missing(component)
         ref: Schema = component.ref
         return ref
+
+
+def _shown(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key != "pattern"}
 
 
 def _any_of(node: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pytest
 from django.db import models
 from django.db.models import Model, Q
+from django.http import HttpResponse
 from django.test import override_settings
 from django.test.utils import isolate_apps
 from django.urls import include, path
@@ -31,6 +32,8 @@ from platform_core.testing.contract import (
     access,
     answers,
     columns,
+    documentation,
+    fuzzing,
     promises,
     states,
     structure,
@@ -114,6 +117,60 @@ def test_a_path_missing_in_openapi_and_an_invalid_document_are_caught() -> None:
     del invalid["info"]["title"]
     with pytest.raises(AssertionError, match="not valid"):
         structure.valid_openapi(invalid)
+
+
+class Undescribed(UserResource):
+    def list(self) -> Any:
+        if "search" in self.request.GET:
+            return HttpResponse(status=418)
+        return super().list()
+
+
+class Failing(UserResource):
+    def retrieve(self) -> Any:
+        raise ZeroDivisionError
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("faulty", "told"),
+    [(Undescribed, "418: Undocumented HTTP status code"), (Failing, "500: Server error")],
+)
+def test_an_answer_that_is_not_described_and_a_server_error_are_caught(
+    identity: PluginSubject, faulty: type[Resource], told: str
+) -> None:
+    document = structure.valid_openapi()
+    users = f"{ResourceSubject('identity', UserResource).url}"
+    part = {
+        path: {"get": item["get"]}
+        for path, item in document["paths"].items()
+        if path in (users, f"{users}{{id}}/")
+    }
+    assert fuzzing.check_fuzzed(identity, {**document, "paths": part}, examples=5) == 10
+    with mounted(faulty, "identity"), pytest.raises(AssertionError, match=told):
+        fuzzing.check_fuzzed(identity, {**document, "paths": part}, examples=20)
+
+
+def test_what_the_openapi_document_leaves_unsaid_is_caught(identity: PluginSubject) -> None:
+    document = structure.valid_openapi()
+    documentation.check_documented(identity, document)
+    url = ResourceSubject("identity", UserResource).url
+    operation = document["paths"][url]["get"]
+    operation["description"] = operation["summary"] = ""
+    operation["parameters"][0]["description"] = ""
+    operation["responses"]["403"]["description"] = ""
+    del operation["responses"]["401"]
+    document["components"]["schemas"]["IdentityUser"]["properties"]["email"] = {}
+
+    with pytest.raises(AssertionError) as caught:
+        documentation.check_documented(identity, document)
+
+    told = str(caught.value).splitlines()
+    assert f"GET {url} says nothing about itself." in told
+    assert f"GET {url}: the answer 403 says nothing about itself." in told
+    assert f"GET {url} needs somebody to be signed in, and does not describe 401." in told
+    assert "IdentityUser.email has no type." in told
+    assert any("the parameter" in line for line in told)
 
 
 def test_a_route_whose_description_is_wrong_is_caught() -> None:

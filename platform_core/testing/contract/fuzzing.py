@@ -110,6 +110,10 @@ class _ActorHandler(WSGIHandler):
         super().__init__()
         self._actor = actor
 
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """Answer as a server would, which tells where the request comes from."""
+        return super().__call__({"REMOTE_ADDR": "127.0.0.1", **environ}, start_response)
+
     def get_response(self, request: WSGIRequest) -> Any:
         if self._actor.is_authenticated:
             force_authenticate(request, *credentials_of(self._actor))  # type: ignore[arg-type]
