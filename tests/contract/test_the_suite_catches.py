@@ -134,7 +134,7 @@ class Failing(UserResource):
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("faulty", "told"),
-    [(Undescribed, "418: Undocumented HTTP status code"), (Failing, "500: Server error")],
+    [(Undescribed, "418: Undocumented status code"), (Failing, "500: Server error")],
 )
 def test_an_answer_that_is_not_described_and_a_server_error_are_caught(
     identity: PluginSubject, faulty: type[Resource], told: str

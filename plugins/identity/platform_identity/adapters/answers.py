@@ -51,10 +51,14 @@ def _resolved(response: Schema, components: Schema) -> Schema:
 
 
 def as_answered(schema: Mapping[str, Any]) -> Schema:
-    """Return a schema of the library with what it answers all the same: a false, and a flow that it leaves out."""
+    """Return a schema of the library with what it answers all the same: a false, a null, and a flow that it leaves out."""
     choices = schema.get("enum", ())
     if schema.get("type") == "boolean" and choices == [True]:
         return {key: value for key, value in schema.items() if key != "enum"}
     if {"login_by_code", "verify_email"} <= set(map(str, choices)):
         return {**schema, "enum": sorted({*choices, "password_reset_by_code"})}
+    told = schema.get("properties")
+    if isinstance(told, dict) and "is_authenticated" in told:  # null for a session that is gone
+        known = {**told["is_authenticated"], "type": ["boolean", "null"]}
+        return {**schema, "properties": {**told, "is_authenticated": known}}
     return dict(schema)
