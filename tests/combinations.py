@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -228,17 +227,22 @@ def contract(
         "addopts = --import-mode=importlib -p no:cacheprovider\n"
     )
     (folder / "test_suite.py").write_text("from platform_core.testing.contract import *\n")
+    lists = {
+        variable: ",".join(slug for slug in states if states[slug] == state)
+        for variable, state in (
+            ("PLATFORM_PLUGINS", "enabled"),
+            ("PLATFORM_DORMANT_PLUGINS", "dormant"),
+        )
+    }
     environment = deployment.environment(
         DJANGO_SETTINGS_MODULE="platform_core.testing.settings",
-        PLATFORM_PLUGINS=",".join(slug for slug in states if states[slug] == "enabled"),
-        PLATFORM_DORMANT_PLUGINS=",".join(slug for slug in states if states[slug] == "dormant"),
         PLATFORM_DATA_DIR=str(folder / "data"),
+        **{variable: slugs for variable, slugs in lists.items() if slugs},
     )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--tb=short", "test_suite.py"],
         cwd=folder,
-        env=environment
-        | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "", "HOME": os.environ.get("HOME", "")},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=1_800,

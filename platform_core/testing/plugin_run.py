@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -96,8 +97,8 @@ def _from_wheel(path: Path, folder: Path) -> Subject:
             wheel.extractall(folder)
     except zipfile.BadZipFile as error:
         raise _no_plugin(str(path), "The file is no wheel.") from error
-    import importlib.metadata
-
+    if not any(folder.glob("*.dist-info/METADATA")):
+        raise _no_plugin(str(path), "The file is an archive, and no wheel.")
     slugs = list(discover(importlib.metadata.distributions(path=[str(folder)])))
     if not slugs:
         raise _no_plugin(str(path), "The wheel has no entry point of a plugin.")

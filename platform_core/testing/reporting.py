@@ -30,11 +30,16 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" or report.outcome != "passed":
         _tell(
             {
-                "test": report.nodeid.rpartition("/")[2],
+                "test": _name(report),
                 "outcome": "failed" if report.failed else report.outcome,
                 "message": _message(report) if report.failed else "",
             }
         )
+
+
+def _name(report: pytest.TestReport) -> str:
+    path, _, rest = report.nodeid.partition("::")
+    return f"{Path(path).name}::{rest}"
 
 
 def _is_check(item: pytest.Item) -> bool:

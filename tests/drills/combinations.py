@@ -59,20 +59,16 @@ def main() -> int:
 def planted_faults_are_seen(folder: Path) -> bool:
     """Tell whether a column of undeclared personal data and a reference to what may be absent are both noticed."""
     plants: Sequence[tuple[str, Mapping[str, str], States]] = (
-        ("personal data that nobody declared", UNDECLARED, {**ALL, "education": "absent"}),
-        (
-            "a reference to an absent plugin",
-            DANGLING,
-            {**ALL, "clubs": "absent", "trips": "absent"},
-        ),
+        ("notices.Thing.email", UNDECLARED, {**ALL, "education": "absent"}),
+        ("clubs.Thing", DANGLING, {**ALL, "clubs": "absent", "trips": "absent"}),
     )
     seen = True
-    for index, (title, fields, states) in enumerate(plants):
+    for index, (told, fields, states) in enumerate(plants):
         home = folder / f"planted-{index}"
         write(home, fields)
         fault = judge(home / "site", home / "wheels", states, ["notices"])
-        print(f"planted: {title}: {fault.splitlines()[-1] if fault else 'NOT SEEN'}", flush=True)
-        seen = seen and bool(fault)
+        print(f"planted: {told}: {'seen' if told in fault else f'NOT SEEN: {fault}'}", flush=True)
+        seen = seen and told in fault
     return seen
 
 

@@ -86,7 +86,7 @@ def test_the_faults_of_a_wheel_are_told(tmp_path: Path) -> None:
     )
     wheel = tmp_path / "guests_plugin-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        for path in sorted(unpacked.rglob("*.*")):
+        for path in sorted(unpacked.rglob("*")):
             if path.is_file():
                 archive.write(path, path.relative_to(unpacked))
 
@@ -103,8 +103,10 @@ def test_the_faults_of_a_wheel_are_told(tmp_path: Path) -> None:
 def test_what_is_no_plugin_is_refused_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.whl").write_text("no archive")
+    with zipfile.ZipFile(tmp_path / "archive.whl", "w") as archive:
+        archive.writestr("readme.txt", "no metadata")
 
-    for name in ("empty", "text.whl", "nobody"):
+    for name in ("empty", "text.whl", "archive.whl", "nobody"):
         answer = call(tmp_path, name, "--json")
         assert answer.code == 1
         (problem,) = answer.problems

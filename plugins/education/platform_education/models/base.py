@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -48,7 +48,7 @@ class Person(SourcedModel):
     is_enabled = models.BooleanField(_("enabled"), default=True)
 
     unit_path = "school__unit"
-    personal_fields = (
+    personal_fields: ClassVar[tuple[str, ...]] = (
         "school",
         "given_name",
         "middle_name",
