@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from rest_framework.test import force_authenticate
 from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -53,7 +55,7 @@ def check_fuzzed(
         return 0
     sent = 0
     faults: list[str] = []
-    with stage() as grants, _quiet(), _one_connection():
+    with stage() as grants, _quiet(), _one_connection(), _leaving_nothing():
         actor = ANONYMOUS if who == "anonymous" else new_user()
         if who == "holder":
             grants.give(actor, *all_permissions())
@@ -131,6 +133,17 @@ def _one_connection() -> Iterator[None]:
     finally:
         for signal in ends:
             signal.connect(close_old_connections)
+
+
+@contextmanager
+def _leaving_nothing() -> Iterator[None]:
+    """Keep what Hypothesis remembers out of the folder in which the plugin's tests run."""
+    with tempfile.TemporaryDirectory(prefix="platform-fuzz-") as folder:
+        set_hypothesis_home_dir(folder)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)
 
 
 @contextmanager
