@@ -1,16 +1,29 @@
-"""Write the reference pages that come from the code: hooks, contributions, public names."""
+"""Write the reference pages that come from the code: hooks, contributions, settings, commands, the contract suite."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from platform_core import contributions, hookspecs
+from typer.main import get_command
 
-FOLDER = Path(__file__).resolve().parent / "reference"
+from platform_core import HOOK_API, contributions, hookspecs
+from platform_core.cli.app import build_app
+from platform_core.conf.deployment import CoreSettings
+from platform_core.conf.meanings import meanings_of
+from platform_core.conf.settings import PluginSettings
+from platform_core.registry.discovery import discover
+from platform_core.registry.resolution import resolve
+from platform_core.registry.settings_report import describe_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "reference"
+SUITE = ROOT / "platform_core" / "testing" / "contract" / "suite.py"
 NOTICE = "<!-- Written by `make docs` from the code; change it there. -->"
 
 
@@ -29,7 +42,8 @@ def hooks_page() -> str:
         NOTICE,
         "",
         "A plugin implements these in its `hooks.py`, each marked `@hookimpl` from `platform_core.hookspecs`. None takes parameters. The module is imported "
-        "only while the plugin is enabled.",
+        f"only while the plugin is enabled. This is hook API {HOOK_API}; what that number promises is in "
+        "[stability](../explanation/stability.md).",
     ]
     for name, function in hook_functions():
         answer = str(inspect.signature(function).return_annotation)  # type: ignore[arg-type]
@@ -59,7 +73,7 @@ def contributions_page() -> str:
         lines += ["", f"## {name}", "", inspect.getdoc(cls) or "", "", "| field | type | default |"]
         lines.append("|---|---|---|")
         lines += [
-            f"| `{field.name}` | `{str(field.type).replace('|', chr(92) + '|')}` | {_default(field)} |"
+            f"| `{field.name}` | `{_cell(field.type)}` | {_default(field)} |"
             for field in dataclasses.fields(cls)
         ]
     return "\n".join(lines) + "\n"
@@ -71,7 +85,120 @@ def _default(field: dataclasses.Field[object]) -> str:
     return "" if field.default is dataclasses.MISSING else f"`{field.default!r}`"
 
 
-PAGES = {"hooks.md": hooks_page, "contributions.md": contributions_page}
+def _cell(value: object) -> str:
+    """Return ``value`` as it stands in a cell of a table."""
+    return " ".join(str(value).replace("|", chr(92) + "|").split())
+
+
+def settings_classes() -> Iterator[tuple[str, str, type[PluginSettings]]]:
+    """Yield title, slug (empty for the core) and class of the settings of the core and this repository's plugins."""
+    yield "The core", "", CoreSettings
+    own = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir()}
+    candidates = discover()
+    for plugin in resolve([one for one in candidates if one in own], (), candidates).plugins:
+        if plugin.config.settings_class is not None:
+            yield plugin.slug.capitalize(), plugin.slug, plugin.config.settings_class
+
+
+def settings_page() -> str:
+    """Return the page about typed settings."""
+    lines = [
+        "# Settings",
+        "",
+        NOTICE,
+        "",
+        "Where a value comes from, and how lists are written, is in [configure a deployment](../how-to/configure.md).",
+    ]
+    for title, slug, cls in settings_classes():
+        meanings = meanings_of(cls)
+        lines += ["", f"## {title}", "", inspect.getdoc(cls) or "", ""]
+        lines += ["| variable | type | default | what |", "|---|---|---|---|"]
+        for one in describe_settings(cls, slug, {}, {}):
+            variable = one["variable"] if slug else f"PLATFORM_{one['name'].upper()}"
+            default = "required" if one["required"] else f"`{_cell(one['default'])}`"
+            meaning = _cell(meanings[one["name"]])
+            lines.append(f"| `{variable}` | `{_cell(one['type'])}` | {default} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def commands_of(group: Any, path: str = "platformctl") -> Iterator[tuple[str, Any]]:
+    """Yield each command below ``group`` with the words that call it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands_of(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def core_commands() -> list[tuple[str, Any]]:
+    """Return the core's commands; those of plugins are in their own descriptions."""
+    return list(commands_of(get_command(build_app())))
+
+
+def commands_page() -> str:
+    """Return the page with what ``--help`` says of each command."""
+    lines = [
+        "# What every command says about itself",
+        "",
+        NOTICE,
+        "",
+        "The core's commands, as `--help` shows them; an overview with exit codes is in [commands](cli.md).",
+    ]
+    for words, command in core_commands():
+        lines += ["", f"## {words}", "", _paragraph(command.help)]
+        rows = [one for one in command.params if one.name != "help"]
+        if rows:
+            lines += ["", "| argument or option | required | what |", "|---|---|---|"]
+        for one in rows:
+            names = ", ".join((*one.opts, *one.secondary_opts))
+            name = names if one.param_type_name == "option" else (one.metavar or one.name.upper())
+            lines.append(
+                f"| `{_cell(name)}` | {'yes' if one.required else ''} | {_cell(one.help)} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _paragraph(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def checks() -> Iterator[tuple[str, str, str]]:
+    """Yield each check of the contract suite: its name in words, over what it runs, and its sentence."""
+    for node in ast.parse(SUITE.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            names = {argument.arg for argument in node.args.args}
+            over = "plugin" if "contract_plugin" in names else "resource"
+            over += " and persona" if "contract_persona" in names else ""
+            words = node.name.removeprefix("test_").replace("_", " ")
+            yield words, over, ast.get_docstring(node) or ""
+
+
+def contract_page() -> str:
+    """Return the page about the contract suite."""
+    lines = [
+        "# The contract suite",
+        "",
+        NOTICE,
+        "",
+        "What the core asks of every plugin. `platformctl plugin test PATH` runs it, and so does a test module of the",
+        "plugin's own with `from platform_core.testing.contract import *`. Its ini options:",
+        "`platform_contract` names the plugins to judge, `platform_fuzz_examples` says how many requests are made up for",
+        "each operation.",
+        "",
+        "| check | once for each | what it means |",
+        "|---|---|---|",
+        *(f"| {words} | {over} | {_cell(told)} |" for words, over, told in checks()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "hooks.md": hooks_page,
+    "contributions.md": contributions_page,
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "contract-suite.md": contract_page,
+}
 
 
 def main() -> int:

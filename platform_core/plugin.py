@@ -47,6 +47,8 @@ class PluginConfig(AppConfig):
     """Slugs that a glue plugin joins: it is active only while all are enabled, and not loaded while one is absent."""
     hookspecs: ClassVar[str] = ""
     """Dotted path of a module of the plugin whose functions, marked ``@hookspec``, are hooks for other plugins."""
+    languages: ClassVar[tuple[str, ...]] = ()
+    """Languages beside English that the plugin is translated into; the contract suite holds it to them."""
     auth_user_model: ClassVar[str | None] = None
     """``app_label.ModelName`` when this plugin brings the user model; exactly one enabled plugin does."""
     django_apps: ClassVar[tuple[str, ...]] = ()

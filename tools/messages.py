@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+
+from platform_core.testing.catalogues import catalogue_path, extract
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (
@@ -19,32 +20,7 @@ PACKAGES = (
     ROOT / "plugins" / "education" / "platform_education",
 )
 LANGUAGES = ("de", "fr")
-# Django's names for gettext's functions, beside those that Babel knows.
-KEYWORDS = {
-    **DEFAULT_KEYWORDS,
-    **{
-        f"{name}_lazy": DEFAULT_KEYWORDS[name]
-        for name in ("gettext", "ngettext", "pgettext", "npgettext")
-    },
-}
-NOT_FOR_PEOPLE = ("testing", "testing.py", "tests", "migrations")
 STARTED = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-
-
-def catalogue_path(package: Path, language: str) -> Path:
-    """Return where the translations of ``package`` into ``language`` are kept."""
-    return package / "locale" / language / "LC_MESSAGES" / "django.po"
-
-
-def extract(package: Path) -> Catalog:
-    """Return a catalogue of every string in ``package`` that is marked for translation."""
-    template = Catalog(charset="utf-8")
-    for file, _line, message, _comments, context in extract_from_dir(
-        package, [("**.py", "python")], keywords=KEYWORDS
-    ):
-        if not set(Path(file).parts) & set(NOT_FOR_PEOPLE):
-            template.add(message, locations=[(file, 0)], context=context)
-    return template
 
 
 def read(package: Path, language: str) -> Catalog:

@@ -25,6 +25,7 @@ Part = Mapping[str, Any]
 TITLES: dict[str, str] = {
     "waiting": "Glue plugins that wait for others",
     "tables": "Tables",
+    "personal_data": "Personal data",
     "routes": "Addresses",
     "permissions": "Permissions, and the roles that hold them",
     "roles": "Roles",

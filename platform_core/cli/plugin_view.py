@@ -57,6 +57,10 @@ def show_plugin(plugin: Mapping[str, Any]) -> None:
         need = "required" if setting["required"] else f"default {setting['default']}"
         text = f"  {setting['variable']}  {setting['type']}, {need}; from: {setting['source']}"
         console.print(Text(text, style="red" if setting["source"] == "missing" else ""))
+    if plugin["personal_data"]:
+        _title("Personal data")
+    for column in plugin["personal_data"]:
+        console.print(Text(f"  {column}"))
     if plugin["migrations"]:
         _title("Migrations")
     for migration in plugin["migrations"]:

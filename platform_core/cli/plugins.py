@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from platform_core.cli import boot, plugin_diff, plugin_doctor, plugin_explain
+from platform_core.cli import boot, plugin_diff, plugin_doctor, plugin_explain, plugin_test
 from platform_core.cli.output import CHANGES, AsJson, console, fail, print_json, refuse, step
 from platform_core.cli.plan_view import show_changes, show_plan
 from platform_core.cli.plugin_costs import costs
@@ -30,6 +30,7 @@ from platform_core.registry.trial import require_boot, require_unheld, take_snap
 
 app = typer.Typer(no_args_is_help=True, help="List, plan, enable and disable plugins.")
 app.command("costs")(costs)
+app.command("test")(plugin_test.judge)
 
 Slug = Annotated[str, typer.Argument(metavar="PLUGIN", help="The plugin's slug.")]
 Enable = Annotated[

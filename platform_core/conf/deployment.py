@@ -45,7 +45,9 @@ class CoreSettings(PluginSettings):
     secure_cookies: bool = True
     """Whether cookies travel over HTTPS only; development on loopback turns it off."""
     time_zone: str = "Europe/Paris"
+    """Django's ``TIME_ZONE``; the API always answers in UTC."""
     language: Literal["en", "fr", "de"] = "en"
+    """The language of answers to requests that prefer none."""
     database_pool_size: int = Field(default=8, ge=1, le=200)
     """Connections that one process may hold at most."""
     database_lock_timeout: int = Field(default=5, ge=0)
@@ -55,9 +57,11 @@ class CoreSettings(PluginSettings):
     server_timing: bool | None = None
     """Whether ``X-Server-Timing: 1`` is answered with ``Server-Timing``; unset: outside production only."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least severe lines that are logged."""
     log_max_bytes: int = Field(default=10_000_000, ge=10_000)
     """Size in bytes at which a log file is rotated."""
     log_backups: int = Field(default=5, ge=1)
+    """Rotated files that are kept."""
     backup_at: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     """When ``platformctl run`` makes a backup each day, as ``HH:MM`` in the deployment's time zone."""
     backup_keep: int = Field(default=7, ge=1)
@@ -65,6 +69,7 @@ class CoreSettings(PluginSettings):
     email_url: str = Field(default="file", repr=False)
     """``console``, ``file`` (below the data folder) or ``smtp://user:password@host:port``."""
     email_from: str = "platform@localhost"
+    """The sender of mails."""
     config: Path | None = None
     """The ``platform.toml`` to use, when it is not the one of the folder."""
     dir: Path | None = None

@@ -32,6 +32,8 @@ class BaseModel(models.Model):
     ``unit_path`` names the way to the organisational unit that grants are scoped by, ``aggregate`` the way
     to the row whose version a write bumps too, ``history_excluded`` fields that history does not keep, and
     ``quiet_fields`` those whose writing alone is no new version, such as when a session was last used.
+    ``personal_fields`` names the columns that say something about a person, ``not_personal_fields`` those that look
+    as if they did.
     A ``Meta`` of a child inherits ``BaseModel.Meta``.
     """
 
@@ -45,6 +47,8 @@ class BaseModel(models.Model):
     aggregate: ClassVar[str] = ""
     history_excluded: ClassVar[tuple[str, ...]] = ()
     quiet_fields: ClassVar[tuple[str, ...]] = ()
+    personal_fields: ClassVar[tuple[str, ...]] = ()
+    not_personal_fields: ClassVar[tuple[str, ...]] = ()
     keeps_history: ClassVar[bool] = True
     history: ClassVar[Any]
 

@@ -26,6 +26,7 @@ def difference(before: Snapshot, after: Snapshot) -> dict[str, Any]:
         "plugins": _plugins(before, after),
         "migrations": _migrations(before, after),
         "tables": _tables(before, after),
+        "personal_data": _owned(before.get("personal_data", {}), after.get("personal_data", {})),
         **{name: _facts(before.get(name, {}), after.get(name, {})) for name in TABLES_OF_FACTS},
         **{name: _sequence(before.get(name, ()), after.get(name, ())) for name in SEQUENCES},
         "django_settings": _owned(

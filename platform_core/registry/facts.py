@@ -10,6 +10,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.urls import get_resolver
 
+from platform_core.personal_data import personal_columns
 from platform_core.plugin import API_PREFIX
 from platform_core.registry.addresses import leaves
 from platform_core.registry.contents import Registry, installed
@@ -61,6 +62,7 @@ def contributed_facts() -> dict[str, Any]:
             for entry in registry.entries[hook]
         },
         "tables": _tables(),
+        "personal_data": _personal_data(),
         "migrations": _migrations(),
         **_django_settings(),
     }
@@ -194,6 +196,15 @@ def _tables() -> dict[str, str]:
         model._meta.db_table: model._meta.app_label
         for model in apps.get_models(include_auto_created=True)
         if model._meta.managed and not model._meta.proxy
+    }
+
+
+def _personal_data() -> dict[str, str]:
+    """Return the columns that hold personal data with the plugin that declares them; a dormant one keeps its data."""
+    return {
+        column: config.label
+        for config in apps.get_app_configs()
+        for column in personal_columns([*config.get_models()])
     }
 
 

@@ -150,6 +150,9 @@ def inspect_plugin(deployment: Deployment, slug: str) -> dict[str, Any]:
         "contributions": _contributions(snapshot, slug),
         "publishes": _published(snapshot, slug),
         "settings": snapshot.get("settings", {}).get(slug, []),
+        "personal_data": [
+            column for column, owner in snapshot.get("personal_data", {}).items() if owner == slug
+        ],
         "migrations": _migrations(snapshot, slug, observe(deployment)),
         "problems": problems,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretBytes, SecretStr
@@ -60,7 +61,7 @@ def _default(name: str, field: FieldInfo) -> str | None:
         return "(not shown)"
     if field.default_factory is not None:
         return "(computed)"
-    return repr(field.default)
+    return repr(str(field.default) if isinstance(field.default, Path) else field.default)
 
 
 def _is_secret(annotation: Any) -> bool:

@@ -79,27 +79,29 @@ PROBLEM_SCHEMA: Schema = {
     "type": "object",
     "description": "Problem details (RFC 9457).",
     "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
+        "type": {"type": "string", "format": "uri", "description": "The kind of problem."},
+        "title": {"type": "string", "description": "The kind of problem, for people."},
+        "status": {"type": "integer", "description": "The status of the answer."},
         "code": {"type": "string", "description": "Stable, for machines."},
-        "detail": {"type": "string"},
-        "request_id": {"type": "string"},
+        "detail": {"type": "string", "description": "What happened, for people."},
+        "request_id": {"type": "string", "description": "Finds the request in the logs."},
         "errors": {
             "type": "array",
+            "description": "What is wrong with which part of the request.",
             "items": {
                 "type": "object",
                 "properties": {
                     "pointer": {"type": "string", "description": "JSON Pointer into the body."},
                     "parameter": {"type": "string", "description": "The query parameter."},
-                    "code": {"type": "string"},
-                    "detail": {"type": "string"},
+                    "code": {"type": "string", "description": "Stable, for machines."},
+                    "detail": {"type": "string", "description": "For people."},
                 },
                 "required": ["code", "detail"],
             },
         },
         "referrers": {
             "type": "array",
+            "description": "What still refers to an object that was to be deleted.",
             "items": {
                 "type": "object",
                 "properties": {
@@ -192,6 +194,19 @@ class PlatformSchema(AutoSchema):
         slug = getattr(self.view, "slug", "")
         return "".join(part.title() for part in slug.split("_")) + name
 
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Schema:
+        """Return a body's schema; what is shown need not match the pattern that input has to."""
+        schema: Schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if direction == "response":
+            properties = schema.get("properties", {})
+            schema["properties"] = {name: _shown(one) for name, one in properties.items()}
+        return schema
+
+    def _get_serializer_field_meta(self, field: Any, direction: Any) -> Schema:
+        """Return what is said about a property; its title is the field's label, also where that repeats the name."""
+        meta: Schema = super()._get_serializer_field_meta(field, direction)  # type: ignore[no-untyped-call]
+        return {"title": str(field.label), **meta} if field.label else meta
+
     def _get_parameters(self) -> list[Schema]:
         resource = self._resource
         if resource is None:
@@ -200,7 +215,8 @@ class PlatformSchema(AutoSchema):
         parameters = []
         if "{id}" in self.path:
             schema = {"type": "string", "format": "uuid"}
-            parameters.append({"in": "path", "name": "id", "required": True, "schema": schema})
+            told = {"description": "Which object.", "schema": schema}
+            parameters.append({"in": "path", "name": "id", "required": True, **told})
         if "{version}" in self.path:
             parameters.append(VERSION_IN_PATH)
         if self._action == "diff":
@@ -329,6 +345,10 @@ class PlatformSchema(AutoSchema):
         self.registry.register_on_missing(component)
         ref: Schema = component.ref
         return ref
+
+
+def _shown(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key != "pattern"}
 
 
 def _any_of(node: Any) -> Any:

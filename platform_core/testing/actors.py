@@ -115,5 +115,11 @@ def client_for(actor: Actor | None) -> APIClient:
     """Return a JSON client whose requests are ``actor``'s; nobody's when it is None or anonymous."""
     client: Any = APIClient(raise_request_exception=True)
     if actor is not None and actor.is_authenticated:
-        client.force_authenticate(user=_User(actor), token=_Authentication(actor))
+        user, token = credentials_of(actor)
+        client.force_authenticate(user=user, token=token)
     return client  # type: ignore[no-any-return]
+
+
+def credentials_of(actor: Actor) -> tuple[Any, Any]:
+    """Return what REST framework's ``force_authenticate`` takes to make a request ``actor``'s: user and token."""
+    return _User(actor), _Authentication(actor)

@@ -45,6 +45,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="args",
         default=[],
     )
+    parser.addini(
+        "platform_fuzz_examples",
+        "Requests that the contract suite makes up for each operation.",
+        default="4",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

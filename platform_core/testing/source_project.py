@@ -35,6 +35,16 @@ def expose_source_project(root: Path, metadata_folder: Path) -> bool:
     return True
 
 
+def write_source_metadata(root: Path, metadata_folder: Path) -> str | None:
+    """Write the metadata of the plugin whose ``pyproject.toml`` lies in ``root``; return its slug, None without one."""
+    project = _project(root / "pyproject.toml")
+    entry_points = project.get("entry-points", {}).get(ENTRY_POINT_GROUP, {})
+    if not entry_points or not project.get("name"):
+        return None
+    _write_metadata(project, entry_points, metadata_folder)
+    return str(next(iter(entry_points)))
+
+
 def _project(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})

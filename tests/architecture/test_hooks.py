@@ -1,13 +1,18 @@
-"""Every hook is documented, the documentation is what the code says, and every hook has a test of its own."""
+"""Hooks, contributions, settings and commands are documented, as the code says; each hook has a test of its own."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from platform_core import contributions
+from platform_core.conf.meanings import meanings_of
+from platform_core.conf.settings import PluginSettings
 from platform_core.registry.loading import HOOKS
 from tests.core.registry import test_hooks as hook_tests
 
@@ -36,6 +41,31 @@ def test_a_hook_has_a_test_of_its_own(name: str, function: object) -> None:
 
 def test_the_loader_calls_exactly_the_specified_hooks() -> None:
     assert set(HOOKS) == {name for name, _ in generate.hook_functions()}
+
+
+@pytest.mark.parametrize("name", sorted(vars(contributions)))
+def test_a_contribution_says_what_it_is(name: str) -> None:
+    found = getattr(contributions, name)
+    if dataclasses.is_dataclass(found) and isinstance(found, type):
+        assert not (inspect.getdoc(found) or f"{name}(").startswith(f"{name}("), name
+
+
+@pytest.mark.parametrize(("title", "slug", "cls"), list(generate.settings_classes()))
+def test_every_setting_says_what_it_means(title: str, slug: str, cls: type[PluginSettings]) -> None:
+    assert [name for name, meaning in meanings_of(cls).items() if not meaning] == []
+    assert cls.model_fields
+
+
+@pytest.mark.parametrize(("words", "command"), generate.core_commands())
+def test_every_command_and_each_of_its_words_says_what_it_does(words: str, command: Any) -> None:
+    assert (command.help or "").strip(), words
+    assert [one.name for one in command.params if not one.help] == []
+
+
+def test_every_check_of_the_contract_suite_has_a_sentence() -> None:
+    found = list(generate.checks())
+    assert len(found) > 20
+    assert [words for words, _, told in found if not told.endswith(".")] == []
 
 
 @pytest.mark.parametrize("page", sorted(generate.PAGES))

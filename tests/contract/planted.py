@@ -196,3 +196,42 @@ class FlagForgotten(Flagged):
         self.flag, before = None, self.flag  # type: ignore[misc]
         super().admit()
         self.flag = before  # type: ignore[misc]
+
+
+class SecretSerializer(SoundSerializer):
+    def to_internal_value(self, data: Any) -> Any:
+        found = super().to_internal_value(data)
+        return found | {"secret": data["secret"]} if "secret" in data else found
+
+
+class OneColumnSerializer(SecretSerializer):
+    def _refused(self, data: Any) -> Any:
+        return {name: told for name, told in super()._refused(data).items() if name != "secret"}
+
+
+class OneColumn(Sound):
+    """Fault: one column that is not declared is written all the same."""
+
+    serializer_class = OneColumnSerializer
+
+
+class EveryColumnSerializer(SecretSerializer):
+    def _refused(self, data: Any) -> Any:
+        return {}
+
+
+class EveryColumn(Sound):
+    """Fault: nothing is refused, and a column that is not declared is written."""
+
+    serializer_class = EveryColumnSerializer
+
+
+class LooseFilter(Sound):
+    """Fault: a filter by a reference tells rows apart that the actor may not see."""
+
+    filterset_fields = {"shelf": ["exact"]}
+
+    def list(self) -> Any:
+        keyset = self.keyset_of("title")
+        rows = self.visible_in_order(keyset)
+        return self.page(rows.filter(shelf=self.request.GET["shelf"]), keyset)

@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.db import models
 from django.db.models import Model, Q
+from django.http import HttpResponse
 from django.test import override_settings
 from django.test.utils import isolate_apps
 from django.urls import include, path
+from pydantic import Field
 
 from platform_core.access import Actor, Granted, Where, actor
-from platform_core.contributions import PUBLIC, Command, Permission, Route
+from platform_core.conf import PluginSettings
+from platform_core.contributions import PUBLIC, Command, Flag, Permission, Route
 from platform_core.hookspecs import hookimpl
 from platform_core.models import BaseModel
 from platform_core.registry import contents, installed
 from platform_core.registry.contents import Entry
 from platform_core.resource import Resource, build_plugin_urls, not_found
-from platform_core.testing.contract import access, answers, commands, states, structure
+from platform_core.testing import contract
+from platform_core.testing.contract import (
+    access,
+    answers,
+    columns,
+    commands,
+    documentation,
+    fuzzing,
+    promises,
+    states,
+    structure,
+    substitution,
+    suite,
+)
 from platform_core.testing.contract.subjects import PluginSubject, ResourceSubject
 from platform_identity.resources import UserResource
 from tests.contract import planted
@@ -44,6 +62,11 @@ FAULTS: list[tuple[Check, type[Resource], str]] = [
     (access.check_rows_of_others, planted.UnscopedList, "that the rule does not allow"),
     (access.check_rows_of_other_units, planted.UnscopedList, "that the rule does not allow"),
     (access.check_rows_of_other_units, planted.LooseReference, "accepts a sequel_to of another"),
+    (substitution.check_foreign_ids, planted.Unscoped, "retrieve in the path answers"),
+    (substitution.check_foreign_ids, planted.LooseReference, "accepts a sequel_to that the actor"),
+    (substitution.check_foreign_ids, planted.LooseFilter, "the filter shelf answers"),
+    (columns.check_undeclared_columns, planted.OneColumn, "create sets secret"),
+    (columns.check_undeclared_columns, planted.EveryColumn, "create sets secret"),
     (answers.check_query_count, planted.QueryPerRow, "a list of 1000 rows takes"),
     (answers.check_representation, planted.OtherDetail, "retrieve shows"),
     (answers.check_history, planted.SavesTwice, "partial_update left 2 rows of history"),
@@ -97,6 +120,60 @@ def test_a_path_missing_in_openapi_and_an_invalid_document_are_caught() -> None:
         structure.valid_openapi(invalid)
 
 
+class Undescribed(UserResource):
+    def list(self) -> Any:
+        if "search" in self.request.GET:
+            return HttpResponse(status=418)
+        return super().list()
+
+
+class Failing(UserResource):
+    def retrieve(self) -> Any:
+        raise ZeroDivisionError
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("faulty", "told"),
+    [(Undescribed, "418: Undocumented status code"), (Failing, "500: Server error")],
+)
+def test_an_answer_that_is_not_described_and_a_server_error_are_caught(
+    identity: PluginSubject, faulty: type[Resource], told: str
+) -> None:
+    document = structure.valid_openapi()
+    users = f"{ResourceSubject('identity', UserResource).url}"
+    part = {
+        path: {"get": item["get"]}
+        for path, item in document["paths"].items()
+        if path in (users, f"{users}{{id}}/")
+    }
+    assert fuzzing.check_fuzzed(identity, {**document, "paths": part}, examples=5) == 10
+    with mounted(faulty, "identity"), pytest.raises(AssertionError, match=told):
+        fuzzing.check_fuzzed(identity, {**document, "paths": part}, examples=20)
+
+
+def test_what_the_openapi_document_leaves_unsaid_is_caught(identity: PluginSubject) -> None:
+    document = structure.valid_openapi()
+    documentation.check_documented(identity, document)
+    url = ResourceSubject("identity", UserResource).url
+    operation = document["paths"][url]["get"]
+    operation["description"] = operation["summary"] = ""
+    operation["parameters"][0]["description"] = ""
+    operation["responses"]["403"]["description"] = ""
+    del operation["responses"]["401"]
+    document["components"]["schemas"]["IdentityUser"]["properties"]["email"] = {}
+
+    with pytest.raises(AssertionError) as caught:
+        documentation.check_documented(identity, document)
+
+    told = str(caught.value).splitlines()
+    assert f"GET {url} says nothing about itself." in told
+    assert f"GET {url}: the answer 403 says nothing about itself." in told
+    assert f"GET {url} needs somebody to be signed in, and does not describe 401." in told
+    assert "IdentityUser.email has no type." in told
+    assert any("the parameter" in line for line in told)
+
+
 def test_a_route_whose_description_is_wrong_is_caught() -> None:
     lost = {"description": "Done", "headers": {"X": {"$ref": "#/components/headers/Lost"}}}
     fragment = {"paths": {"": {"get": {"responses": {"200": lost}}}}}
@@ -115,8 +192,9 @@ def test_a_permission_that_nothing_asks_for_is_caught(identity: PluginSubject) -
     access.check_permissions_used(identity)
     name = "identity.lend_user"
     with (
-        one_more_of_identity(
-            Permission(name=name, title="Lend", rule=Granted(name), model="identity.User")
+        contributed(
+            "permissions",
+            Permission(name=name, title="Lend", rule=Granted(name), model="identity.User"),
         ),
         pytest.raises(AssertionError, match=name),
     ):
@@ -139,7 +217,10 @@ def test_a_rule_whose_list_shows_more_than_decisions_is_caught(identity: PluginS
         rule=ShowsAll("id", actor),
         model="identity.User",
     )
-    with one_more_of_identity(lying), pytest.raises(AssertionError, match="only the list has"):
+    with (
+        contributed("permissions", lying),
+        pytest.raises(AssertionError, match="only the list has"),
+    ):
         structure.check_rules(identity)
 
 
@@ -219,6 +300,63 @@ def test_a_model_with_a_foreign_table_or_managers_that_forget_history_is_caught(
         structure.check_app_models(app_of(Forgetful))
 
 
+@isolate_apps("tests.core.resource.testapp")
+def test_personal_data_that_nobody_declared_is_caught() -> None:
+    class Reader(BaseModel):
+        email = models.EmailField()
+        call_name = models.CharField(max_length=50)
+        given_name = models.CharField(max_length=50)
+        remarks = models.CharField(max_length=50)
+        story = models.TextField()
+        seats = models.IntegerField()
+
+        personal_fields: ClassVar[tuple[str, ...]] = ()
+
+        class Meta(BaseModel.Meta):
+            app_label = LIBRARY
+
+    def told() -> set[str]:
+        with pytest.raises(AssertionError) as caught:
+            promises.check_personal_data(app_of(Reader))
+        return set(str(caught.value).replace(f"{LIBRARY}.Reader", "").splitlines()[1:])
+
+    assert told() == {".email", ".given_name", ".remarks", ".story"}
+    Reader.personal_fields = ("email", "given_name", "remarks", "stroy")
+    assert told() == {" has no column stroy", ".story"}
+    Reader.personal_fields = ("email", "given_name", "remarks", "story")
+    Reader.not_personal_fields = ("story",)
+    assert told() == {".story is declared both ways"}
+    Reader.personal_fields = ("email", "given_name", "remarks")
+    promises.check_personal_data(app_of(Reader))
+
+
+def test_a_setting_that_nobody_explains_is_caught() -> None:
+    class Settings(PluginSettings):
+        seats: int = 1
+        """How many may come."""
+        colour: str = Field(default="red", description="Of the door.")
+        silent: bool = False
+
+    with pytest.raises(AssertionError, match=r"Settings\.silent\Z"):
+        promises.check_settings_documented(Settings)
+    promises.check_settings_documented(None)
+
+
+def test_a_flag_past_its_day_is_caught(identity: PluginSubject) -> None:
+    day = dt.date(2026, 3, 1)
+    flag = Flag(name="identity.trial", title="Trial", owner="the door team", expires_on=day)
+    with contributed("flags", flag):
+        promises.check_flags(identity, today=day)
+        with pytest.raises(AssertionError, match=r"identity\.trial \(2026-03-01, the door team\)"):
+            promises.check_flags(identity, today=day + dt.timedelta(days=1))
+
+
+def test_every_check_of_the_suite_is_collected_by_a_plugin_that_imports_it() -> None:
+    found = {name for name in vars(suite) if name.startswith(("test_", "contract_"))}
+
+    assert found == set(contract.__all__)
+
+
 def test_a_hook_without_a_docstring_is_caught(identity: PluginSubject) -> None:
     structure.check_hooks_documented(identity)
     hooks: Any = ModuleType("planted.hooks")
@@ -245,7 +383,7 @@ def test_a_command_that_speaks_to_people_only_is_caught(identity: PluginSubject)
 
     commands.check_commands(identity)
     with (
-        one_more_of_identity(Command(name="identity greet", run=greet, help="x"), "commands"),
+        contributed("commands", Command(name="identity greet", run=greet, help="x")),
         pytest.raises(AssertionError, match="No --json on identity greet"),
     ):
         commands.check_commands(identity)
@@ -261,22 +399,17 @@ def identity() -> PluginSubject:
     return next(PluginSubject(one) for one in installed().plugins if one.slug == "identity")
 
 
-class one_more_of_identity:  # noqa: N801  (used as a function)
+@contextmanager
+def contributed(hook: str, item: Any) -> Iterator[None]:
     """Let the registry have one more contribution of identity inside a ``with`` block."""
-
-    def __init__(self, item: Any, hook: str = "permissions") -> None:
-        self.item = item
-        self.hook = hook
-        self.before = installed()
-
-    def __enter__(self) -> None:
-        entries = dict(self.before.entries)
-        entry = Entry(owner="identity", hook=self.hook, item=self.item, place="planted")
-        entries[self.hook] = (*entries[self.hook], entry)
-        contents.install(dataclasses.replace(self.before, entries=entries))
-
-    def __exit__(self, *_: object) -> None:
-        contents.install(self.before)
+    before = installed()
+    entry = Entry(owner="identity", hook=hook, item=item, place="planted")
+    entries = {**before.entries, hook: (*before.entries[hook], entry)}
+    contents.install(dataclasses.replace(before, entries=entries))
+    try:
+        yield
+    finally:
+        contents.install(before)
 
 
 @pytest.fixture

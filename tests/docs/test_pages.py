@@ -174,7 +174,7 @@ def public_names() -> list[tuple[str, str]]:
     return [
         (module, name)
         for module, name in found
-        if name not in ("grants", "platform_plugins", "platform_contract")
+        if name not in ("grants", "platform_plugins", "platform_contract", "platform_fuzz_examples")
     ]
 
 

@@ -11,6 +11,7 @@ from string import Template
 from platform_core import __version__
 from platform_core.cli._startplugin.names import NameRefused, config_name
 from platform_core.cli._startplugin.specification import FieldSpec, ResourceSpec
+from platform_core.personal_data import is_suspected
 
 LINE_LENGTH = 100
 _TEMPLATES = files("platform_core.cli._startplugin") / "templates"
@@ -105,9 +106,19 @@ def _model(spec: ResourceSpec) -> str:
         _names("", spec)
         | {
             "fields": "\n".join(_model_field(field) for field in spec.fields),
+            "personal": _personal(spec),
             "str": f"self.{texts[0]}" if texts else f"str(self.{spec.fields[0].name})",
         },
     )
+
+
+def _personal(spec: ResourceSpec) -> str:
+    """Return the declaration of the columns that may say something about a person, nothing when there are none."""
+    names = [one.name for one in spec.fields if is_suspected(one.name, one.kind.model_field)]
+    if not names:
+        return ""
+    comment = "    # Addresses, names and free text; what never is about a person goes to not_personal_fields."
+    return f"\n{comment}\n    personal_fields = {_strings(names, 4, len('personal_fields = '))}\n"
 
 
 def _model_field(field: FieldSpec) -> str:

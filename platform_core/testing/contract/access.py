@@ -23,6 +23,7 @@ from platform_core.testing.contract.subjects import (
     stage,
     undone,
 )
+from platform_core.testing.contract.substitution import may_view
 from platform_core.testing.factories import make, make_in_unit
 
 
@@ -154,7 +155,7 @@ def _check_references(
         if not isinstance(field, PrimaryKeyRelatedField) or not getattr(model, "unit_path", ""):
             continue
         target = theirs if model is subject.model else _row_in(model, other_unit)
-        if _may_view(actor, target):
+        if may_view(actor, target):
             continue
         given = {name: str(target.pk)}
         for action in map(subject.action, ("partial_update", "create")):
@@ -175,13 +176,6 @@ def _row_in(model: Any, unit: Any) -> Any:
         return unit
     found = model._base_manager.filter(**{model.unit_path: unit}).first()
     return found or make_in_unit(model, unit)
-
-
-def _may_view(actor: Actor, row: Any) -> bool:
-    name = f"{row._meta.app_label}.view_{row._meta.model_name}"
-    known = installed_permissions().get(name)
-    fresh = Actor(actor.id, actor.kind)
-    return known is not None and known.rule.test(fresh, row, model=type(row))
 
 
 def _flagged(subject: ResourceSubject) -> Iterable[tuple[Action, str]]:

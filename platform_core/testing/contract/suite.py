@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from platform_core.testing.contract import access, answers, commands, states, structure
+from platform_core.testing.contract import (
+    access,
+    answers,
+    columns,
+    commands,
+    documentation,
+    fuzzing,
+    promises,
+    states,
+    structure,
+    substitution,
+)
 from platform_core.testing.contract.subjects import PluginSubject, ResourceSubject
 
 
@@ -24,6 +35,18 @@ def test_each_action_answers_each_persona_as_declared(
 def test_the_id_of_another_row_opens_nothing(contract_resource: ResourceSubject) -> None:
     """A grant on one row is no grant on the next."""
     access.check_rows_of_others(contract_resource)
+
+
+@pytest.mark.django_db
+def test_the_id_of_anothers_row_tells_nothing(contract_resource: ResourceSubject) -> None:
+    """In path, query and body it is answered as an id that nobody has."""
+    substitution.check_foreign_ids(contract_resource)
+
+
+@pytest.mark.django_db
+def test_no_write_sets_a_column_that_is_not_declared(contract_resource: ResourceSubject) -> None:
+    """Whatever columns a body names."""
+    columns.check_undeclared_columns(contract_resource)
 
 
 @pytest.mark.django_db
@@ -75,6 +98,22 @@ def test_openapi_describes_the_resource(
     structure.check_openapi(contract_resource, contract_openapi)
 
 
+def test_the_openapi_part_is_documented(
+    contract_plugin: PluginSubject, contract_openapi: dict[str, Any]
+) -> None:
+    """Every operation, parameter, property and refusal says what it is."""
+    documentation.check_documented(contract_plugin, contract_openapi)
+
+
+@pytest.mark.django_db
+def test_no_generated_request_meets_a_server_error(
+    contract_plugin: PluginSubject, contract_openapi: dict[str, Any], pytestconfig: pytest.Config
+) -> None:
+    """Nor an answer that the OpenAPI document does not describe."""
+    examples = int(pytestconfig.getini("platform_fuzz_examples"))
+    fuzzing.check_fuzzed(contract_plugin, contract_openapi, examples=examples)
+
+
 def test_every_permission_is_asked_for(contract_plugin: PluginSubject) -> None:
     """A permission that nothing asks for protects nothing."""
     access.check_permissions_used(contract_plugin)
@@ -107,6 +146,26 @@ def test_migrations_can_be_unapplied_and_applied_again(
 def test_models_keep_the_rules_of_the_core(contract_plugin: PluginSubject) -> None:
     """Managers, references, and table names."""
     structure.check_app_models(apps.get_app_config(contract_plugin.slug))
+
+
+def test_translations_are_complete(contract_plugin: PluginSubject) -> None:
+    """In every language that the plugin declares."""
+    promises.check_translations(contract_plugin)
+
+
+def test_personal_data_is_declared(contract_plugin: PluginSubject) -> None:
+    """Or declared to be none."""
+    promises.check_personal_data(apps.get_app_config(contract_plugin.slug))
+
+
+def test_every_setting_is_documented(contract_plugin: PluginSubject) -> None:
+    """An operator learns what it does."""
+    promises.check_settings_documented(contract_plugin.plugin.config.settings_class)
+
+
+def test_no_flag_has_expired(contract_plugin: PluginSubject) -> None:
+    """A flag is there for a while."""
+    promises.check_flags(contract_plugin)
 
 
 def test_every_hook_is_documented(contract_plugin: PluginSubject) -> None:

@@ -14,3 +14,4 @@ class EducationConfig(PluginConfig):
     slug = "education"
     title = _("Education")
     verbose_name = _("Education")
+    languages = ("de", "fr")

@@ -16,6 +16,7 @@ class IdentityConfig(PluginConfig):
     title = _("Identity")
     verbose_name = _("Identity")
     settings_class = IdentitySettings
+    languages = ("de", "fr")
     auth_user_model = "identity.User"
     hookspecs = "platform_identity.hookspecs"
     django_apps = ("allauth", "allauth.account", "allauth.headless")

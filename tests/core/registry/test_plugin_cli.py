@@ -56,6 +56,8 @@ from django.db import models
 
 class Thing(models.Model):
     name = models.CharField(max_length=20)
+
+    personal_fields = ("name",)
 """
 
 MIGRATION = """\
@@ -188,6 +190,7 @@ def test_show_tells_what_an_available_plugin_would_bring_and_no_secret(
     assert settings["api_key"]["default"] == "(not shown)"
     assert (settings["seats"]["type"], settings["seats"]["default"]) == ("int", "12")
     assert found["migrations"] == [{"name": "0001_initial", "applied": False}]
+    assert found["personal_data"] == ["toy_thing.name"]
     assert "toy.view_thing" in shown.out
     for text in (answer.out, answer.err, shown.out, shown.err):
         assert SECRET not in text
@@ -231,6 +234,7 @@ def test_plan_says_in_truth_what_enabling_would_change(migrated: TestDeployment)
     assert index["locks"][0]["existing"]
     assert index["locks"][0]["table"] == "identity_user"
     assert found["tables"] == {"gained": [{"name": "toy_thing", "owner": "toy", "standing": False}]}
+    assert found["personal_data"] == {"gained": [{"name": "toy_thing.name", "owner": "toy"}]}
     assert names(found["routes"]) == ["/api/v1/toy/greet/"]
     assert found["routes"]["gained"][0]["access"] == "signed_in"
     (permission,) = found["permissions"]["gained"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -48,6 +48,16 @@ class Person(SourcedModel):
     is_enabled = models.BooleanField(_("enabled"), default=True)
 
     unit_path = "school__unit"
+    personal_fields: ClassVar[tuple[str, ...]] = (
+        "school",
+        "given_name",
+        "middle_name",
+        "family_name",
+        "username",
+        "identifier",
+        "email",
+        "phone",
+    )
 
     class Meta(BaseModel.Meta):
         abstract = True

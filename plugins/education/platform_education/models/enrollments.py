@@ -63,6 +63,7 @@ class CourseEnrollment(Enrollment):
     )
 
     unit_path = "offering__school__unit"
+    personal_fields = ("student", "offering", "status", "begin_date", "end_date")
 
     class Meta(BaseModel.Meta):
         verbose_name = _("course enrolment")
@@ -91,6 +92,7 @@ class SectionEnrollment(Enrollment):
     )
 
     unit_path = "section__school__unit"
+    personal_fields = ("student", "section", "status", "begin_date", "end_date")
 
     class Meta(BaseModel.Meta):
         verbose_name = _("homeroom enrolment")
@@ -120,6 +122,7 @@ class TeachingAssignment(DatedModel):
     is_primary = models.BooleanField(_("primary teacher"), default=False)
 
     unit_path = "offering__school__unit"
+    personal_fields = ("teacher", "offering", "is_primary", "begin_date", "end_date")
 
     class Meta(BaseModel.Meta):
         verbose_name = _("teaching assignment")
@@ -148,6 +151,7 @@ class HomeroomAssignment(DatedModel):
     is_primary = models.BooleanField(_("primary teacher"), default=False)
 
     unit_path = "section__school__unit"
+    personal_fields = ("teacher", "section", "is_primary", "begin_date", "end_date")
 
     class Meta(BaseModel.Meta):
         verbose_name = _("homeroom assignment")

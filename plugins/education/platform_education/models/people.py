@@ -14,6 +14,8 @@ class Student(Person):
 
     grades = text_list(_("grades"))
 
+    personal_fields = (*Person.personal_fields, "grades")
+
     class Meta(Person.Meta):
         abstract = False
         verbose_name = _("student")
@@ -88,6 +90,22 @@ class StudentDemographics(SourcedModel):
     )
 
     unit_path = "student__school__unit"
+    personal_fields = (
+        "student",
+        "birth_date",
+        "sex",
+        "american_indian_or_alaska_native",
+        "asian",
+        "black_or_african_american",
+        "native_hawaiian_or_other_pacific_islander",
+        "white",
+        "two_or_more_races",
+        "hispanic_or_latino_ethnicity",
+        "country_of_birth_code",
+        "state_of_birth_abbreviation",
+        "city_of_birth",
+        "public_school_residence_status",
+    )
 
     class Meta(BaseModel.Meta):
         verbose_name = _("student demographics")

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.urls import Resolver404, resolve
 
 from platform_core.resource import not_found
+from platform_identity.adapters.answers import answers_of, as_answered
 from platform_identity.authentication import BearerScheme, SessionScheme
 
 Schema = dict[str, Any]
@@ -97,13 +98,22 @@ def _operation(shipped: Schema, name: str, view: type[Any], *, pinned: bool) -> 
     if _TOKEN_PARAMETER in told:
         schemes.append("SessionToken")
     security: list[Schema] = [{scheme: []} for scheme in schemes]
-    if not _needs_sign_in(view):
+    signed_in = _needs_sign_in(view)
+    if not signed_in:
         security.append({})
+    answers = answers_of(
+        shipped,
+        _shipped()["components"],
+        name=name,
+        unsafe=not name.endswith("_get"),
+        signed_in=signed_in,
+    )
     parameters = [one for one in told if one not in dropped]
     return {
         **shipped,
         "operationId": name,
         "parameters": parameters,
+        "responses": answers,
         "security": security,
     }
 
@@ -121,7 +131,8 @@ def _used_components(paths: Schema, components: Schema) -> Schema:
     waiting = list(_references(paths))
     while waiting:
         section, name = waiting.pop()
-        if name not in used.setdefault(section, {}):
+        known = name in components.get(section, {})  # the core brings the problems' schema
+        if known and name not in used.setdefault(section, {}):
             used[section][name] = components[section][name]
             waiting.extend(_references(used[section][name]))
     return used
@@ -150,6 +161,7 @@ def _in_31(node: Any) -> Any:
     if isinstance(found.get("properties"), dict):
         kept = found["properties"].items()
         found["properties"] = {key: one for key, one in kept if key not in _OTHER_NAMES}
+    found = as_answered(found)
     return _or_null(found) if node.get("nullable") is True else found
 
 

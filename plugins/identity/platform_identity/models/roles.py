@@ -95,6 +95,7 @@ class RoleAssignment(BaseModel):
     ends_at = models.DateTimeField(_("ends at"), null=True, blank=True)
 
     unit_path = "unit"
+    personal_fields = ("user", "role")
 
     class Meta(BaseModel.Meta):
         verbose_name = _("role assignment")

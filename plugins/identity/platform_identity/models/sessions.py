@@ -35,6 +35,7 @@ class LoginSession(BaseModel):
 
     history_excluded = ("user_agent", "ip", "session_key")
     quiet_fields = ("last_used_at",)
+    personal_fields = ("user", "last_used_at", "user_agent", "ip")
 
     class Meta(BaseModel.Meta):
         verbose_name = _("login session")

@@ -31,6 +31,7 @@ class User(AbstractBaseUser, BaseModel):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     history_excluded = ("password",)
+    personal_fields = ("email", "display_name", "language", "suspended_at")
 
     class Meta(BaseModel.Meta):
         verbose_name = _("user")
