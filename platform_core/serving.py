@@ -67,7 +67,7 @@ def _warm() -> None:
             log.exception("resource cannot be prepared", resource=entry.key, plugin=entry.owner)
     for language, _ in settings.LANGUAGES:
         with override(language):
-            gettext("")
+            gettext(language)
 
 
 def _leave_no_connection() -> None:

@@ -174,7 +174,7 @@ _EMAIL_SETTINGS = {
     "host": "EMAIL_HOST",
     "port": "EMAIL_PORT",
     "username": "EMAIL_HOST_USER",
-    "password": "EMAIL_HOST_PASSWORD",
+    "password": "EMAIL_HOST_PASSWORD",  # nosec B105  (the name of a setting)
     "use_tls": "EMAIL_USE_TLS",
 }
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from platform_core.registry.discovery import Candidates, discover
 from platform_core.registry.problems import PluginErrors, PluginProblem
+from platform_core.registry.requirements import required_slugs
 from platform_core.registry.resolution import resolve
-from platform_core.registry.targets import required_slugs
 from platform_core.testing.reporting import VARIABLE
 from platform_core.testing.source_project import write_source_metadata
 
