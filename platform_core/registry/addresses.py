@@ -49,16 +49,16 @@ def addresses(registry: Registry) -> dict[str, dict[str, Any]]:
 
 
 def _of_resource(view: Any, facts: dict[str, Any]) -> None:
-    from platform_core.resource.base import PERMISSION_ACTIONS  # needs loaded models
+    from platform_core.resource.base import decided_as, plain_action  # needs loaded models
     from platform_core.resource.operations import operations_of
 
     resource = view.cls
     operations = operations_of(resource)
     for method, action in sorted(view.actions.items()):
         name = method.upper()
-        decided = PERMISSION_ACTIONS.get(action, action)
-        facts["access"][name] = resource.policy.permission(decided)
-        flags = [resource.flag, operations[action].flag if action in operations else None]
+        facts["access"][name] = resource.policy.permission(decided_as(action))
+        operation = operations.get(plain_action(action))
+        flags = [resource.flag, operation.flag if operation else None]
         if any(flags):
             facts["flags"][name] = [flag for flag in flags if flag]
 

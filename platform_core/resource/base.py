@@ -54,6 +54,17 @@ _SAFE = frozenset({"list", "retrieve", "history", "diff"})
 _DRY_RUN_ONLY = frozenset({DRY_RUN})
 
 
+def plain_action(action: str) -> str:
+    """Return the action that a mounted one is: a bulk call runs the same one for each item."""
+    return action.removeprefix(BULK_PREFIX)
+
+
+def decided_as(action: str) -> str:
+    """Return the action of a policy that decides a mounted one."""
+    plain = plain_action(action)
+    return PERMISSION_ACTIONS.get(plain, plain)
+
+
 class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     """Serves the rows of ``model`` as JSON below ``/api/v1/<slug>/<name>/``.
 
@@ -121,7 +132,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
             if self.action is None:
                 raise MethodNotAllowed(request.method or "")
             self.is_bulk = self.action.startswith(BULK_PREFIX)
-            self.action = self.action.removeprefix(BULK_PREFIX)
+            self.action = plain_action(self.action)
             self.if_match = request.headers.get("If-Match")
             drf.accepted_renderer, drf.accepted_media_type = self.perform_content_negotiation(drf)
             self.actor, standings = recognise(drf, self.own_limit())
@@ -207,7 +218,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     @property
     def policy_action(self) -> str:
         """Return the action of the policy that decides the one that runs."""
-        return PERMISSION_ACTIONS.get(str(self.action), str(self.action))
+        return decided_as(str(self.action))
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Give serializers the request, the view and the actor."""

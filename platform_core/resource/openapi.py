@@ -10,7 +10,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
-from platform_core.resource.base import Resource
+from platform_core.resource.base import Resource, plain_action
 from platform_core.resource.bulk import BULK_PREFIX
 from platform_core.resource.conventions import (
     DIFF_QUERY,
@@ -142,7 +142,7 @@ class PlatformSchemaGenerator(SchemaGenerator):
         view.action_map = callback.actions
         action = callback.actions[method.lower()]
         view.is_bulk = action.startswith(BULK_PREFIX)
-        view.action = action.removeprefix(BULK_PREFIX)
+        view.action = plain_action(action)
         view.request = view.format_kwarg = None
         view.args, view.kwargs = (), {}
         view.swagger_fake_view = True
