@@ -43,7 +43,13 @@ _PREFER = _header("Prefer", "handling=strict: all items or none.")
 
 
 _VERSION: Schema = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
-VERSION_IN_PATH: Schema = {"in": "path", "name": "version", "required": True, "schema": _VERSION}
+VERSION_IN_PATH: Schema = {
+    "in": "path",
+    "name": "version",
+    "required": True,
+    "description": "The number of the version to go back to.",
+    "schema": _VERSION,
+}
 DIFF_QUERY = [
     {**query_parameter(name, _VERSION, "The number of a version."), "required": True}
     for name in (FROM, TO)

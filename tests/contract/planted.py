@@ -233,5 +233,6 @@ class LooseFilter(Sound):
 
     def list(self) -> Any:
         keyset = self.keyset_of("title")
-        rows = self.visible_in_order(keyset)
-        return self.page(rows.filter(shelf=self.request.GET["shelf"]), keyset)
+        found = self.visible().filter(shelf=self.request.GET["shelf"])
+        rows = self.rows_in_order(found, keyset, None, 25, WHOLE)
+        return self.page(rows, keyset, None, 25, WHOLE, None)

@@ -105,6 +105,8 @@ def test_a_plugin_is_tried_again_only_when_its_distribution_changes(tmp_path: Pa
         again = made.call("check", **QUARANTINE)
         second = notes.read_text()
         (home / "hooks.py").write_text(counting(notes, ROUTE), encoding="utf-8")
+        waiting = made.call("check", "--json", **QUARANTINE)
+        made.call("migrate", **QUARANTINE)
         mended = made.call("check", "--json", **QUARANTINE)
         (home / "models.py").write_text("import nothing_like_this\n", encoding="utf-8")
         left_out = made.call("migrate", "--json", **QUARANTINE)
@@ -117,6 +119,7 @@ def test_a_plugin_is_tried_again_only_when_its_distribution_changes(tmp_path: Pa
     assert mode == 0o600
     assert again.code == 4
     assert "toy is quarantined" in again.out
+    assert [one["code"] for one in waiting.problems] == ["digest_skew"]
     assert mended.code == 0, mended.out
     assert mended.document["held_back"] == []
     assert left_out.code == 0, left_out.out

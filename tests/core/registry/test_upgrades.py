@@ -131,9 +131,12 @@ from platform_core.cli.boot import boot
 boot()
 from django.urls import get_resolver
 from platform_core.access import installed_permissions
+from platform_core.registry.addresses import leaves
 names = [one.name for one in installed_permissions() if one.name.startswith("gadget.")]
-(gadget,) = [p for p in get_resolver().url_patterns if str(p.pattern) == "api/v1/gadget/"]
-print(json.dumps({"permissions": names, "routes": [str(p.pattern) for p in gadget.url_patterns]}))
+home = "/api/v1/gadget/"
+found = [address for address, _ in leaves(get_resolver().url_patterns)]
+routes = [address.removeprefix(home) for address in found if address.startswith(home)]
+print(json.dumps({"permissions": names, "routes": routes}))
 """
 
 
