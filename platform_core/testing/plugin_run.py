@@ -18,8 +18,10 @@ from platform_core.registry.discovery import Candidates, discover
 from platform_core.registry.problems import PluginErrors, PluginProblem
 from platform_core.registry.requirements import required_slugs
 from platform_core.registry.resolution import resolve
-from platform_core.testing.reporting import VARIABLE
 from platform_core.testing.source_project import write_source_metadata
+
+VARIABLE = "CONTRACT_REPORT"
+"""Names the file for ``platform_core.testing.reporting``, which cannot be imported where pytest is not installed."""
 
 NEEDED = ("babel", "hypothesis", "pytest", "pytest_django", "schemathesis")
 SUITE = '"""The contract suite."""\n\nfrom platform_core.testing.contract import *\n'

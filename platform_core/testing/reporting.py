@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-VARIABLE = "CONTRACT_REPORT"
+from platform_core.testing.plugin_run import VARIABLE
+
 SUITE = "platform_core.testing.contract.suite"
 
 
