@@ -11,7 +11,7 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.generics import GenericAPIView
 
 from platform_core.access import Actor, Policy, acting_as
-from platform_core.resource import declared, filters
+from platform_core.resource import filters
 from platform_core.resource.bulk import BULK_PREFIX, perform_bulk
 from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
 from platform_core.resource.gate import refuse, require_flag
