@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+UNLIMITED = "1000000000/hour"
+"""A rate limit that is counted and never reached."""
 _UNCOUNTED = 10
 """One request that is not counted for so many that are."""
 
@@ -65,6 +67,12 @@ def call(application: Application, request: Request) -> tuple[str, bytes]:
     if close is not None:
         close()
     return started[0], body
+
+
+def succeed(application: Application, request: Request) -> None:
+    """Send ``request``; raises AssertionError unless it succeeds, as a refusal costs little and would look fast."""
+    status, body = call(application, request)
+    assert status.startswith("2"), (status, body)
 
 
 @dataclass(slots=True)
