@@ -85,7 +85,7 @@ def _requests(subject: Subject) -> dict[str, Request]:
 def _compare(
     platform: Application, limit: Limit, subject: Subject, rounds: int, requests: int
 ) -> int:
-    print(f"CPU µs per request, median of {rounds} blocks of {requests}; {STUDENTS:,} students\n")
+    print(f"CPU µs per request, least of {rounds} blocks of {requests}; {STUDENTS:,} students\n")
     print(f"{'':34}{'limit':>8}{'ours':>8}{'ratio':>7}   {'PostgreSQL: limit':>17}{'ours':>8}")
     ratios = {}
     for name, request in _requests(subject).items():
