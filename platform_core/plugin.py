@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.apps import AppConfig
 
 from platform_core.registry.costs import noted
-from platform_core.registry.problems import PluginProblem, location_of
+from platform_core.registry.problems import PluginProblem, import_problem
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -80,10 +80,11 @@ class PluginConfig(AppConfig):
             with noted(self.slug, "models"):
                 super().import_models()
         except Exception as error:  # whatever a stranger's models raise, the report has to go on
-            self.import_problem = PluginProblem(
-                plugin=self.slug,
-                code="models_import_failed",
-                place=location_of(error, self.name, f"{self.name}.models"),
-                message=f"{self.name}.models cannot be imported: {type(error).__name__}: {error}.",
+            self.import_problem = import_problem(
+                self.slug,
+                "models_import_failed",
+                error,
+                package=self.name,
+                module=f"{self.name}.models",
                 way_out="Repair the plugin, or remove it from the lists while it has no tables.",
             )

@@ -1,10 +1,10 @@
-"""Route by the plugin's slug: one look into a map, however many plugins a deployment has."""
+"""Route by the plugin's slug and the word after it: a look into a map, however many plugins and resources there are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.urls import ResolverMatch, URLResolver
+from django.urls import ResolverMatch, URLPattern, URLResolver
 from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RoutePattern
 
@@ -20,15 +20,43 @@ class PluginResolver(URLResolver):
 
     def __init__(self, resolvers: Mapping[str, URLResolver]) -> None:
         super().__init__(RoutePattern(""), list(resolvers.values()))
-        self._by_slug = dict(resolvers)
+        self._by_slug = {slug: (one, _by_word(one)) for slug, one in resolvers.items()}
 
     def resolve(self, path: object) -> ResolverMatch:
         """Return the match of ``path``; raises Resolver404 for a slug that no enabled plugin has."""
         text = str(path)
-        slug = text[len(API_PREFIX) :].partition("/")[0]
-        found = self._by_slug.get(slug) if text.startswith(API_PREFIX) else None
-        if found is None:
+        slug, _, rest = text[len(API_PREFIX) :].partition("/")
+        known = self._by_slug.get(slug) if text.startswith(API_PREFIX) else None
+        if known is None:
             raise Resolver404({"tried": [], "path": text})
-        match = found.resolve(text)
-        match.route = f"{found.pattern}{match.route}"  # as a list of patterns would tell it
+        found, by_word = known
+        match = by_word.get(rest.partition("/")[0], found).resolve(text)
+        match.route = (
+            f"{found.pattern}{match.route.removeprefix('^')}"  # as a list of patterns would tell it
+        )
         return match
+
+
+def _by_word(resolver: URLResolver) -> dict[str, URLResolver]:
+    """Return for each word that patterns of ``resolver`` begin with a resolver of those that can match it, in order.
+
+    A pattern that does not begin with a plain word can match any.
+    """
+    words = [(_first_word(one), one) for one in resolver.url_patterns]
+    return {
+        word: URLResolver(
+            resolver.pattern,
+            [one for own, one in words if own in ("", word)],
+            resolver.default_kwargs,
+            resolver.app_name,
+            resolver.namespace,
+        )
+        for word in dict.fromkeys(own for own, _ in words if own)
+    }
+
+
+def _first_word(pattern: URLPattern | URLResolver) -> str:
+    """Return the plain word that a path has to begin with, up to its slash; empty when that cannot be told."""
+    word, slash, _ = str(pattern.pattern).partition("/")
+    plain = isinstance(pattern.pattern, RoutePattern) and slash and "<" not in word
+    return word if plain else ""

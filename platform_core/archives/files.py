@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import stat
@@ -51,12 +50,3 @@ def remove_files(data_dir: Path, slug: str) -> None:
     going = folder.with_name(f".{slug}.{secrets.token_hex(4)}.removed")
     folder.rename(going)
     shutil.rmtree(going)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the entries of ``folder`` last beyond a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

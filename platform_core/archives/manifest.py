@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from platform_core.archives.parts import Sequence
+from platform_core.sealed.format import Member
 
 FORMAT = 1
-MANIFEST = "manifest.json"
 GRANTS = "grants.json"
 SETTINGS = "settings.json"
 LEDGER = "ledger.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One file inside the archive; ``rows`` is None where it holds none."""
-
-    bytes: int
-    sha256: str
-    rows: int | None = None
+FILES = "files/"
+"""The members below it are the files of the plugin's own folder in the data folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +25,6 @@ class Table:
     columns: tuple[str, ...]
     member: str
     history: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
-    """A file of the plugin in the deployment's data folder, relative to the plugin's own folder there."""
-
-    path: str
-    mode: int
-    member: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +42,20 @@ class Manifest:
     tables: tuple[Table, ...]
     elsewhere: tuple[Table, ...]
     sequences: tuple[Sequence, ...]
-    files: tuple[File, ...]
     has_grants: bool
     members: Mapping[str, Member] = field(default_factory=dict)
 
-    def encoded(self) -> bytes:
-        """Return the manifest as it stands in the archive."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True).encode()
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON data, without the members: those are told by the file that has them."""
+        return {
+            "format": FORMAT,
+            **{name: one for name, one in asdict(self).items() if name != "members"},
+        }
+
+    @property
+    def files(self) -> list[str]:
+        """The members that are files of the plugin."""
+        return sorted(name for name in self.members if name.startswith(FILES))
 
     @property
     def rows(self) -> int:
@@ -73,9 +63,9 @@ class Manifest:
         return sum(self.members[table.member].rows or 0 for table in self.tables)
 
 
-def decoded(text: bytes) -> Manifest:
-    """Return the manifest in ``text``; ValueError, KeyError or TypeError when it is none of this format."""
-    found: dict[str, Any] = json.loads(text)
+def decoded(document: Mapping[str, Any], members: Mapping[str, Member]) -> Manifest:
+    """Return the manifest in ``document``; ValueError, KeyError or TypeError when it is none of this format."""
+    found = dict(document)
     if found.pop("format") != FORMAT:
         raise ValueError("another format")
     return Manifest(
@@ -85,8 +75,7 @@ def decoded(text: bytes) -> Manifest:
             "tables": tuple(_table(one) for one in found["tables"]),
             "elsewhere": tuple(_table(one) for one in found["elsewhere"]),
             "sequences": tuple(Sequence(**one) for one in found["sequences"]),
-            "files": tuple(File(**one) for one in found["files"]),
-            "members": {name: Member(**one) for name, one in found["members"].items()},
+            "members": members,
         }
     )
 

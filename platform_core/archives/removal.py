@@ -12,7 +12,7 @@ from psycopg import sql
 
 from platform_core.archives import files
 from platform_core.archives.parts import own_parts, parts_elsewhere
-from platform_core.archives.reading import Archive, Progress
+from platform_core.archives.reading import Progress
 from platform_core.archives.taking import applied_migrations, portable_grants, take_archive
 from platform_core.archives.writing import ArchiveWriter
 from platform_core.conf.deployment import Deployment
@@ -120,8 +120,8 @@ def refuse_references(slug: str) -> None:
         )
 
 
-def uninstall(removal: Removal, progress: Progress) -> Archive:
-    """Archive the plugin, remove it from the database, the lists and the data folder, and return the archive.
+def uninstall(removal: Removal, progress: Progress) -> str:
+    """Archive the plugin, remove it from the database, the lists and the data folder, and return the archive's seal.
 
     Everything in the database happens in one transaction, and the lists are written just before it is committed:
     killed at any point, the deployment has either everything, or a plugin in neither list that nothing starts with
@@ -134,7 +134,7 @@ def uninstall(removal: Removal, progress: Progress) -> Archive:
         with ArchiveWriter(removal.target, slug) as writer:
             with transaction.atomic():
                 _hold(slug, tables)
-                archive = take_archive(
+                seal = take_archive(
                     writer,
                     slug,
                     state=removal.state,
@@ -161,7 +161,7 @@ def uninstall(removal: Removal, progress: Progress) -> Archive:
             raise _refused(slug, error) from error
         raise
     files.remove_files(deployment.data_dir, slug)
-    return Archive(file=removal.target, manifest=archive.manifest, seal=archive.seal)
+    return seal
 
 
 def _hold(slug: str, tables: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from platform_core.access.grants import MissingReference
 from platform_core.archives import files
-from platform_core.archives.manifest import GRANTS, LEDGER, SETTINGS, Table
+from platform_core.archives.manifest import FILES, GRANTS, LEDGER, SETTINGS, Table
 from platform_core.archives.parts import (
     STABLE_FORM,
     Part,
@@ -21,16 +21,18 @@ from platform_core.archives.parts import (
     parts_elsewhere,
     set_sequence,
 )
-from platform_core.archives.reading import Archive, Progress, measured
+from platform_core.archives.reading import Archive, Progress
 from platform_core.archives.references import clear, dangling_references
 from platform_core.archives.schema import SchemaSteps, steps_to
 from platform_core.archives.taking import applied_migrations, ledger_record, portable_grants
 from platform_core.archives.writing import rows_of
 from platform_core.conf.deployment import Deployment
+from platform_core.durable import sync_folder
 from platform_core.registry.configuration import write_lists
 from platform_core.registry.lists import Lists
 from platform_core.registry.ownership import tables_of
 from platform_core.registry.problems import PluginErrors, PluginProblem
+from platform_core.sealed.format import measured
 
 CREATING, RESTORING = "creating", "restoring"
 """States of the ledger while a restore is under way: tables are being made; rows are in, lists and files are not."""
@@ -99,15 +101,10 @@ def finish(archive: Archive, *, deployment: Deployment, lists: Lists) -> None:
     if manifest.files and not folder.exists():
         draft = folder.with_name(f".{manifest.slug}.restoring")
         shutil.rmtree(draft, ignore_errors=True)
-        for one in manifest.files:
-            path = draft / one.path
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with path.open("wb") as stream:
-                for chunk in archive.chunks(one.member):
-                    stream.write(chunk)
-            path.chmod(one.mode)
+        for name in manifest.files:
+            archive.extract(name, draft / name.removeprefix(FILES))
         draft.rename(folder)
-        files.sync_folder(folder.parent)
+        sync_folder(folder.parent)
     settings = archive.document(SETTINGS)
     present = deployment.plugin_sections.get(manifest.slug)
     sections = {manifest.slug: settings} if settings and present is None else {}

@@ -14,7 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 import platform_core
 from platform_core.access.grants import PortableGrants, installed_grant_source
 from platform_core.archives import files
-from platform_core.archives.manifest import GRANTS, LEDGER, SETTINGS, File, Manifest, Table
+from platform_core.archives.manifest import FILES, GRANTS, LEDGER, SETTINGS, Manifest, Table
 from platform_core.archives.parts import (
     STABLE_FORM,
     Part,
@@ -22,8 +22,8 @@ from platform_core.archives.parts import (
     parts_elsewhere,
     sequences_of,
 )
-from platform_core.archives.reading import Archive, Progress, open_archive
-from platform_core.archives.writing import ArchiveWriter, chunks_of, rows_of
+from platform_core.archives.reading import Progress, open_archive
+from platform_core.archives.writing import ArchiveWriter, rows_of
 from platform_core.registry.problems import PluginErrors, PluginProblem
 
 
@@ -54,8 +54,8 @@ def take_archive(
     data_dir: Path,
     settings: Mapping[str, Any],
     progress: Progress,
-) -> Archive:
-    """Write everything of ``slug`` and return the draft, proved against the database.
+) -> str:
+    """Write everything of ``slug``, prove the draft against the database, and return its seal.
 
     Call it in a REPEATABLE READ transaction that holds the plugin's tables. Raises PluginErrors when what was read
     back is not what the database holds.
@@ -67,7 +67,7 @@ def take_archive(
     counted = {part.table: part.count() for part in own}
     tables = _write_parts(writer, own, "rows", progress, total=sum(counted.values()))
     others = _write_parts(writer, elsewhere, "elsewhere", progress, total=0)
-    kept = _write_files(writer, slug, data_dir)
+    _write_files(writer, slug, data_dir)
     record = ledger_record(slug)
     writer.add(LEDGER, [_json(record)])
     writer.add(SETTINGS, [_json(settings)])
@@ -86,20 +86,19 @@ def take_archive(
         tables=tables,
         elsewhere=others,
         sequences=tuple(sequences_of(own)),
-        files=kept,
         has_grants=source is not None,
         members=dict(writer.members),
     )
-    writer.finish(manifest)
-    archive = open_archive(writer.draft, progress)
-    wrong = [
-        table.name
-        for table in archive.manifest.tables
-        if archive.manifest.members[table.member].rows != counted[table.name]
-    ]
-    if archive.manifest != manifest or wrong:
-        raise _not_proved(slug, writer.target, wrong)
-    return archive
+    writer.finish(manifest.as_dict())
+    with open_archive(writer.draft, progress) as archive:
+        wrong = [
+            table.name
+            for table in archive.manifest.tables
+            if archive.manifest.members[table.member].rows != counted[table.name]
+        ]
+        if archive.manifest != manifest or wrong:
+            raise _not_proved(slug, writer.target, wrong)
+    return archive.seal
 
 
 def _write_parts(
@@ -122,14 +121,10 @@ def _write_parts(
     )
 
 
-def _write_files(writer: ArchiveWriter, slug: str, data_dir: Path) -> tuple[File, ...]:
+def _write_files(writer: ArchiveWriter, slug: str, data_dir: Path) -> None:
     folder = files.folder_of(data_dir, slug)
-    kept = []
     for path in files.files_of(data_dir, slug):
-        name = path.relative_to(folder).as_posix()
-        writer.add(f"files/{name}", chunks_of(path))
-        kept.append(File(path=name, mode=path.stat().st_mode & 0o777, member=f"files/{name}"))
-    return tuple(kept)
+        writer.copy(f"{FILES}{path.relative_to(folder).as_posix()}", path)
 
 
 def _json(value: object) -> bytes:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from platform_core.backups.archive import sync_folder
+from platform_core import durable
 from platform_core.backups.errors import BackupError
 from platform_core.backups.lock import backup_lock
 from platform_core.backups.server import Connection, DatabaseServer
+from platform_core.durable import sync_folder
 
 FILE = "restore.json"
 
@@ -38,18 +38,11 @@ class Journal:
 
     def write(self, data_dir: Path) -> None:
         """Put it on disk before the first change."""
-        draft = data_dir / f"{FILE}.draft"
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(asdict(self), file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(data_dir / FILE)
-        sync_folder(data_dir)
+        durable.write_journal(data_dir / FILE, asdict(self))
 
     def remove(self, data_dir: Path) -> None:
         """Forget it: nothing is left to finish or undo."""
-        (data_dir / FILE).unlink(missing_ok=True)
-        sync_folder(data_dir)
+        durable.remove_journal(data_dir / FILE)
 
     def committed(self, connection: Connection) -> bool:
         """Say whether the databases have been renamed, from when on the restored one is the deployment's."""
@@ -77,10 +70,8 @@ class Journal:
 
 def read_journal(data_dir: Path) -> Journal | None:
     """Return the journal of a restore that has not come to its end."""
-    try:
-        return Journal(**json.loads((data_dir / FILE).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
+    found = durable.read_journal(data_dir / FILE)
+    return None if found is None else Journal(**found)
 
 
 def settle(server: DatabaseServer, data_dir: Path) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +14,6 @@ from typing import Any
 
 from platform_core import __version__
 from platform_core.backups import files
-from platform_core.backups.archive import (
-    FORMAT_VERSION,
-    ArchiveWriter,
-    new_file,
-    remove_unfinished,
-)
 from platform_core.backups.errors import BackupError
 from platform_core.backups.listing import FOLDER, backup_name, stored_backups
 from platform_core.backups.lock import backup_lock
@@ -31,7 +26,10 @@ from platform_core.backups.tables import (
     recorded_plugins,
     server_version,
 )
+from platform_core.sealed.writing import SealedWriter
 
+FORMAT_VERSION = 1
+UNFINISHED = ".unfinished-"
 DUMP = "database.dump"
 CONFIGURATION = "platform.toml"
 FILES = "files/"
@@ -93,7 +91,8 @@ def make_backup_locked(
     path = _path(data_dir, wanted, made_at)
     remove_unfinished(path.parent)
     remove_scratch_databases(server)
-    with new_file(path) as file, ArchiveWriter(file) as archive:
+    draft_name = f"{UNFINISHED}{secrets.token_hex(6)}-{path.name}"
+    with SealedWriter(path, draft_name, compression=zipfile.ZIP_STORED) as archive:
         facts = _dump(server, archive, progress)
         skipped = _add_files(archive, data_dir, configuration, wanted, progress)
         verified = _verify(server, archive, facts["rows"], progress) if wanted.verify else None
@@ -106,7 +105,13 @@ def make_backup_locked(
             "skipped": skipped,
             "verified": verified,
         }
-        archive.close(manifest)
+        archive.finish(manifest)
+        try:
+            archive.place()
+        except FileExistsError:
+            raise BackupError(
+                "file_exists", f"{path} exists already.", "Choose another name with --to."
+            ) from None
     removed = _remove_old(path, wanted)
     return MadeBackup(path=path, manifest=manifest, skipped=skipped, removed=removed)
 
@@ -132,7 +137,7 @@ def _path(data_dir: Path, wanted: Wanted, made_at: datetime) -> Path:
     return path
 
 
-def _dump(server: DatabaseServer, archive: ArchiveWriter, progress: Progress) -> dict[str, Any]:
+def _dump(server: DatabaseServer, archive: SealedWriter, progress: Progress) -> dict[str, Any]:
     with server.connect() as connection:
         _refuse_newer_server(connection, server)
         # One snapshot for the dump and for what is counted: both see the same rows, whoever writes meanwhile.
@@ -174,7 +179,7 @@ def _refuse_newer_server(connection: Connection, server: DatabaseServer) -> None
 
 
 def _add_files(
-    archive: ArchiveWriter,
+    archive: SealedWriter,
     data_dir: Path,
     configuration: Path,
     wanted: Wanted,
@@ -192,13 +197,11 @@ def _add_files(
 
 
 def _verify(
-    server: DatabaseServer, archive: ArchiveWriter, rows: dict[str, int], progress: Progress
+    server: DatabaseServer, archive: SealedWriter, rows: dict[str, int], progress: Progress
 ) -> dict[str, Any]:
     """Restore the dump, as it stands in the file, into a scratch database and compare the counts."""
     with scratch_database(server) as name:
-        load_dump(server, archive.read(DUMP), name, len(rows), "Verifying tables", progress)
-        with server.connect(name) as connection:
-            different = differing_tables(rows, count_rows(connection))
+        different = load_dump(server, archive.read(DUMP), name, rows, "Verifying tables", progress)
     if different:
         raise BackupError(
             "backup_differs",
@@ -216,11 +219,11 @@ def load_dump(
     server: DatabaseServer,
     source: Iterator[bytes],
     database: str,
-    tables: int,
+    rows: Mapping[str, int],
     step: str,
     progress: Progress,
-) -> None:
-    """Load a dump into an empty database, in one transaction."""
+) -> list[str]:
+    """Load a dump into an empty database, in one transaction, and return what differs from the counted ``rows``."""
     command = server.command(
         "pg_restore",
         "--exit-on-error",
@@ -230,9 +233,17 @@ def load_dump(
         "--verbose",
         database=database,
     )
-    said = _TableCounter(step, tables, "processing data for table", progress)
+    said = _TableCounter(step, len(rows), "processing data for table", progress)
     server.run(command, "load the dump", source=source, said=said)
     said.finish()
+    with server.connect(database) as connection:
+        return differing_tables(rows, count_rows(connection))
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed backup has left; the caller holds the lock of all backups."""
+    for draft in folder.glob(f"{UNFINISHED}*"):
+        draft.unlink(missing_ok=True)
 
 
 @contextmanager

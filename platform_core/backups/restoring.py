@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +11,15 @@ import psycopg
 from psycopg import sql
 
 from platform_core.backups import files
-from platform_core.backups.archive import ArchiveReader, sync_folder
 from platform_core.backups.errors import BackupError
 from platform_core.backups.journal import Journal, settle
 from platform_core.backups.lock import backup_lock
-from platform_core.backups.making import DUMP, FILES, Progress, load_dump
+from platform_core.backups.making import FILES, Progress
+from platform_core.backups.reading import load_backup
 from platform_core.backups.server import Connection, DatabaseServer
-from platform_core.backups.tables import count_rows, differing_tables, other_clients
+from platform_core.backups.tables import other_clients
+from platform_core.durable import sync_folder
+from platform_core.sealed.reading import SealedFile
 
 PREVIOUS = r"before_\d{8}t\d{6}z"
 
@@ -34,22 +34,7 @@ class Restored:
     previous_files: Path
 
 
-@contextmanager
-def open_backup(path: Path, *, progress: Progress) -> Iterator[ArchiveReader]:
-    """Yield the backup at ``path`` once every byte of it has been checked; raises BackupError."""
-    size = path.stat().st_size if path.is_file() else 0
-    done = 0
-
-    def moved(count: int) -> None:
-        nonlocal done
-        done += count
-        progress("Checking the file", (done + 64) >> 10, size >> 10)
-
-    with ArchiveReader(path, moved=moved) as archive:
-        yield archive
-
-
-def check_fits(archive: ArchiveReader, server: DatabaseServer) -> None:
+def check_fits(archive: SealedFile, server: DatabaseServer) -> None:
     """Raise BackupError when this server or its programs are older than those that the backup was made with."""
     made_with = int(str(archive.manifest["postgresql"]).partition(".")[0])
     with server.connect() as connection:
@@ -73,7 +58,7 @@ def refuse_users(server: DatabaseServer) -> None:
 def restore_backup(
     server: DatabaseServer,
     data_dir: Path,
-    archive: ArchiveReader,
+    archive: SealedFile,
     *,
     progress: Progress,
 ) -> Restored:
@@ -97,7 +82,9 @@ def restore_backup(
         journal.write(data_dir)
         try:
             _stage(archive, members, journal.staged(data_dir), progress)
-            _load(server, archive, journal.incoming, progress)
+            with server.connect_beside() as connection:
+                server.create_database(connection, journal.incoming)
+            load_backup(server, archive, journal.incoming, progress=progress)
             _rename(server, journal)
         except BaseException:  # Ctrl-C too; should even this fail, the next command does it
             settle(server, data_dir)
@@ -132,30 +119,15 @@ def drop_previous_states(server: DatabaseServer, data_dir: Path) -> tuple[list[s
     return databases, folders
 
 
-def _stage(archive: ArchiveReader, members: list[str], folder: Path, progress: Progress) -> None:
+def _stage(archive: SealedFile, members: list[str], folder: Path, progress: Progress) -> None:
     folder.mkdir(mode=0o700)
     for index, name in enumerate(members):
         progress("Unpacking files", index, len(members))
-        archive.extract(name, folder / name.removeprefix(FILES))
+        mode = (archive.members[name].mode or 0) & 0o700 | 0o600  # for its owner only
+        archive.extract(name, folder / name.removeprefix(FILES), mode=mode)
     progress("Unpacking files", len(members), len(members))
     for path in (folder, *(one for one in folder.rglob("*") if one.is_dir())):
         sync_folder(path)
-
-
-def _load(server: DatabaseServer, archive: ArchiveReader, name: str, progress: Progress) -> None:
-    rows = archive.manifest["rows"]
-    with server.connect_beside() as connection:
-        server.create_database(connection, name)
-    load_dump(server, archive.read(DUMP), name, len(rows), "Loading tables", progress)
-    with server.connect(name) as connection:
-        different = differing_tables(rows, count_rows(connection))
-        connection.execute("ANALYZE")
-    if different:
-        raise BackupError(
-            "restore_differs",
-            f"What was loaded is not what the backup counted: {'; '.join(different[:5])}.",
-            "Nothing was exchanged. Check the server's disk and log, and repeat the command.",
-        )
 
 
 def _rename(server: DatabaseServer, journal: Journal) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from platform_core.backups.errors import BackupError
+from platform_core.sealed.format import Sink
 from platform_core.services import MAJOR_VERSION, Binaries, find_binaries
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -115,7 +116,7 @@ class DatabaseServer:
         purpose: str,
         *,
         source: Iterator[bytes] | None = None,
-        sink: IO[bytes] | None = None,
+        sink: Sink | None = None,
         said: Callable[[str], None],
     ) -> None:
         """Run a client program to its end, feeding it ``source`` or writing its output to ``sink``.
@@ -226,7 +227,7 @@ def _feed(
         return
 
 
-def _drain(process: subprocess.Popen[bytes], sink: IO[bytes], heard: Callable[[], None]) -> None:
+def _drain(process: subprocess.Popen[bytes], sink: Sink, heard: Callable[[], None]) -> None:
     assert process.stdout is not None  # nosec B101  (opened as a pipe)
     with process.stdout as output:
         while chunk := output.read(CHUNK):

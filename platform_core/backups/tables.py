@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from psycopg import sql
 
 from platform_core.backups.server import Connection
@@ -64,7 +66,7 @@ def other_clients(connection: Connection, database: str) -> int:
     )
 
 
-def differing_tables(wanted: dict[str, int], found: dict[str, int]) -> list[str]:
+def differing_tables(wanted: Mapping[str, int], found: Mapping[str, int]) -> list[str]:
     """Return a sentence for each table whose number of rows is not the wanted one."""
     return [
         f"{name}: {found.get(name, 'no table')} instead of {wanted.get(name, 'no table')}"

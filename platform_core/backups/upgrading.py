@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from platform_core.backups.archive import ArchiveReader, sync_folder
 from platform_core.backups.errors import BackupError
 from platform_core.backups.lock import backup_lock
-from platform_core.backups.making import DUMP, Progress, Wanted, load_dump, make_backup_locked
+from platform_core.backups.making import Progress, Wanted, make_backup_locked
+from platform_core.backups.reading import load_backup, open_backup
 from platform_core.backups.server import DatabaseServer
-from platform_core.backups.tables import count_rows, differing_tables
+from platform_core.durable import read_journal, remove_journal, sync_folder, write_journal
 from platform_core.services import MAJOR_VERSION, EmbeddedPostgres
 
 CLUSTER = "postgres"
@@ -62,12 +60,13 @@ def upgrade_cluster(
             source = DatabaseServer(old.start().url(), embedded=True, major=before)
             made = make_backup_locked(source, data_dir, configuration, Wanted(), progress=progress)
             target = DatabaseServer(new.start().url(), embedded=True)
-            _load(target, made.path, progress)
+            with open_backup(made.path, progress=progress) as archive:
+                load_backup(target, archive, target.database, progress=progress)
         finally:
             old.stop()
             new.stop()
         kept = data_dir / f"{CLUSTER}-{before}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        _write_journal(data_dir, kept)
+        write_journal(data_dir / JOURNAL, {"kept": kept.name})
         finish_exchange(data_dir)
     return Upgraded(
         before=before,
@@ -80,19 +79,17 @@ def upgrade_cluster(
 
 def finish_exchange(data_dir: Path) -> None:
     """Exchange the folders that the journal names; goes on where a killed process stopped."""
-    journal = data_dir / JOURNAL
-    try:
-        kept = data_dir / json.loads(journal.read_text(encoding="utf-8"))["kept"]
-    except FileNotFoundError:
+    journal = read_journal(data_dir / JOURNAL)
+    if journal is None:
         return
+    kept = data_dir / journal["kept"]
     present, incoming = data_dir / CLUSTER, data_dir / INCOMING
     if incoming.is_dir():
         if present.is_dir():
             present.rename(kept)
         incoming.rename(present)
     sync_folder(data_dir)
-    journal.unlink()
-    sync_folder(data_dir)
+    remove_journal(data_dir / JOURNAL)
 
 
 def finish_if_interrupted(data_dir: Path) -> None:
@@ -114,30 +111,3 @@ def drop_kept_clusters(data_dir: Path) -> list[Path]:
         for folder in found:
             shutil.rmtree(folder)
     return found
-
-
-def _load(target: DatabaseServer, backup: Path, progress: Progress) -> None:
-    with ArchiveReader(backup) as archive:
-        rows = archive.manifest["rows"]
-        load_dump(
-            target, archive.read(DUMP), target.database, len(rows), "Loading tables", progress
-        )
-    with target.connect() as connection:
-        different = differing_tables(rows, count_rows(connection))
-        connection.execute("ANALYZE")
-    if different:
-        raise BackupError(
-            "upgrade_differs",
-            f"The new cluster does not hold what the old one does: {'; '.join(different[:5])}.",
-            "The old cluster is in place as it was. Check the disk and the server's log.",
-        )
-
-
-def _write_journal(data_dir: Path, kept: Path) -> None:
-    draft = data_dir / f"{JOURNAL}.draft"
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump({"kept": kept.name}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(data_dir / JOURNAL)
-    sync_folder(data_dir)

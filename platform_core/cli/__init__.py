@@ -1,5 +1,10 @@
 """``platformctl``: what operators do at the command line."""
 
-from platform_core.cli.app import main
+from __future__ import annotations
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Run ``platformctl``; the commands are imported here, as a process that only boots needs none of them."""
+    from platform_core.cli.app import main as run
+
+    run()

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from platform_core.backups.archive import ArchiveReader
 from platform_core.backups.making import Wanted, make_backup
+from platform_core.backups.reading import open_backup
 from platform_core.backups.restoring import (
     Restored,
     check_fits,
     drop_previous_states,
-    open_backup,
     refuse_users,
     restore_backup,
 )
@@ -25,6 +24,7 @@ from platform_core.cli.imports import progress_bar
 from platform_core.cli.output import AsJson, console, fail, print_json, refuse
 from platform_core.conf.deployment import Deployment
 from platform_core.registry.problems import PluginProblem
+from platform_core.sealed.reading import SealedFile
 from platform_core.services import Lease
 
 Confirm = Annotated[
@@ -195,7 +195,7 @@ def confirmed(deployment: Deployment, given: str | None, *, as_json: bool) -> No
 
 
 def _refuse_unfit(
-    archive: ArchiveReader, server: DatabaseServer, deployment: Deployment, *, as_json: bool
+    archive: SealedFile, server: DatabaseServer, deployment: Deployment, *, as_json: bool
 ) -> None:
     """Leave with a report when this code, these plugins or this server cannot take the backup."""
     check_fits(archive, server)
@@ -212,7 +212,7 @@ def _refuse_unfit(
         fail(problems, as_json=as_json)
 
 
-def _missing_plugins(archive: ArchiveReader) -> list[PluginProblem]:
+def _missing_plugins(archive: SealedFile) -> list[PluginProblem]:
     from django.conf import settings
 
     state = settings.PLATFORM
@@ -239,14 +239,14 @@ def _missing_plugins(archive: ArchiveReader) -> list[PluginProblem]:
     return found
 
 
-def _newer_migrations(archive: ArchiveReader) -> list[PluginProblem]:
+def _newer_migrations(archive: SealedFile) -> list[PluginProblem]:
     from platform_core.registry.ledger import migrations_ahead
 
     applied = [tuple(name.split(".", 1)) for name in archive.manifest["migrations"]]
     return migrations_ahead((label, name) for label, name in applied)
 
 
-def _described(archive: ArchiveReader) -> dict[str, Any]:
+def _described(archive: SealedFile) -> dict[str, Any]:
     manifest = archive.manifest
     return {
         "created_at": manifest["created_at"],

@@ -14,7 +14,7 @@ from platform_core.cli.output import HELD_BACK, AsJson, console, fail, print_jso
 from platform_core.conf.deployment import FILE_NAME
 from platform_core.registry.discovery import discover
 from platform_core.registry.holding import HeldBack
-from platform_core.registry.problems import PluginProblem
+from platform_core.registry.problems import PluginProblem, database_unreachable
 
 PLATFORM_TOML = """\
 # This deployment: what is enabled, and the settings that are not secret.
@@ -161,17 +161,6 @@ def _guarded(look: Any) -> list[PluginProblem]:
     except DatabaseError as error:
         return [database_unreachable(error)]
     return found
-
-
-def database_unreachable(error: Exception) -> PluginProblem:
-    """Return the problem of a database that cannot be used; the error's own text may hold its address."""
-    return PluginProblem(
-        plugin="",
-        code="database_unreachable",
-        place="DATABASE_URL",
-        message=f"The database cannot be used ({type(error).__name__}).",
-        way_out="Check that it runs, and its address, user and password.",
-    )
 
 
 def system_problems(*, deploy: bool) -> list[PluginProblem]:

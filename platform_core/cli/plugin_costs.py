@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from platform_core.cli import boot
-from platform_core.cli.deployments import database_unreachable
 from platform_core.cli.output import AsJson, console, fail, print_json, refuse, table
 from platform_core.conf.deployment import Deployment
+from platform_core.registry.problems import database_unreachable
 
 Slug = Annotated[
     str | None, typer.Argument(metavar="[PLUGIN]", help="The plugin's slug; else all.")

@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,12 +70,12 @@ def uninstall(
                 return
             _require_confirmation(slug, confirm, as_json=as_json)
             with progress_bar(quiet=as_json) as progress:
-                written = removing.uninstall(removal, progress)
+                seal = removing.uninstall(removal, progress)
             _synchronise()
         except PluginErrors as errors:
             fail(errors.problems, as_json=as_json)
     _done(
-        {"removed": True, **found, "seal": written.seal},
+        {"removed": True, **found, "seal": seal},
         f"Removed {slug}. Its archive: {target}\n"
         "Restart the running processes. The wheel is still installed; pip uninstall removes it.",
         as_json=as_json,
@@ -103,14 +104,15 @@ def restore(
         raise typer.BadParameter("It is enabled or dormant.", param_hint="--state")
     from platform_core.archives.reading import open_archive
 
-    try:
-        with progress_bar(quiet=as_json) as progress:
-            found = open_archive(archive.absolute(), progress)
-        wanted = _lists_with(lists, found, state)
-        _refuse_lists(found.manifest.slug, wanted)
-    except PluginErrors as errors:
-        fail(errors.problems, as_json=as_json)
-    with boot.database(deployment, as_json=as_json):
+    with ExitStack() as stack:
+        try:
+            with progress_bar(quiet=as_json) as progress:
+                found = stack.enter_context(open_archive(archive.absolute(), progress))
+            wanted = _lists_with(lists, found, state)
+            _refuse_lists(found.manifest.slug, wanted)
+        except PluginErrors as errors:
+            fail(errors.problems, as_json=as_json)
+        stack.enter_context(boot.database(deployment, as_json=as_json))
         answer = _restore(
             deployment, wanted, found, clear_missing=clear_missing, dry_run=dry_run, as_json=as_json
         )

@@ -13,6 +13,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Array
 
+from platform_core.durable import sync_folder
 from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors, PluginProblem
 
@@ -111,8 +112,4 @@ def replace_file(file: Path, content: bytes) -> None:
     except BaseException:  # Ctrl-C too: no draft stays
         draft.unlink(missing_ok=True)
         raise
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(target.parent)

@@ -7,12 +7,12 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.migrations.loader import MigrationLoader
 from django.urls import get_resolver
 
 from platform_core.personal_data import personal_columns
 from platform_core.plugin import API_PREFIX
 from platform_core.registry.addresses import leaves
+from platform_core.registry.code_migrations import code_migrations
 from platform_core.registry.contents import Registry, installed
 from platform_core.registry.ledger import blocking_problems
 from platform_core.registry.migration_preview import pending_migrations
@@ -210,7 +210,7 @@ def _personal_data() -> dict[str, str]:
 
 def _migrations() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for label, name in sorted(MigrationLoader(None).disk_migrations):
+    for label, name in sorted(code_migrations().disk_migrations):
         found.setdefault(label, []).append(name)
     return found
 

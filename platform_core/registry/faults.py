@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.db.migrations.exceptions import NodeNotFoundError
 from django.utils.module_loading import import_string
 
-from platform_core.registry.problems import PluginProblem, location_of
+from platform_core.registry.problems import PluginProblem, database_unreachable, location_of
 from platform_core.registry.resolution import Plugin
 
 IMPORTED_BY_PATH = ("authentication_backends", "api_authentication")
@@ -20,14 +20,8 @@ IMPORTED_BY_PATH = ("authentication_backends", "api_authentication")
 
 def boot_problem(error: BaseException) -> PluginProblem:
     """Return the problem behind ``error``, with the plugin in whose code or for whose sake it was raised."""
-    if isinstance(error, DatabaseError):  # its text may hold the address
-        return PluginProblem(
-            plugin="",
-            code="database_unreachable",
-            place="DATABASE_URL",
-            message=f"The database cannot be used ({type(error).__name__}).",
-            way_out="Check that it runs, and its address, user and password.",
-        )
+    if isinstance(error, DatabaseError):
+        return database_unreachable(error)
     owner = _owner(error)
     return PluginProblem(
         plugin=owner.slug if owner else "",

@@ -12,6 +12,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
+from platform_core.registry.code_migrations import code_migrations
 from platform_core.registry.contents import Registry, installed
 from platform_core.registry.problems import PluginProblem
 from platform_core.registry.skew import Known, skew_between
@@ -130,7 +131,7 @@ def migrations_ahead(applied: Iterable[Key]) -> list[PluginProblem]:
 @lru_cache(maxsize=1)
 def _on_disk() -> tuple[frozenset[str], frozenset[Key]]:
     """Return the labels with migrations and all migrations of the code, which do not change while it runs."""
-    loader = MigrationLoader(None)
+    loader = code_migrations()
     labels = {config.label for config in apps.get_app_configs()} & loader.migrated_apps
     replaced = {(key[0], key[1]) for one in loader.disk_migrations.values() for key in one.replaces}
     return frozenset(labels), frozenset({*loader.disk_migrations, *replaced})

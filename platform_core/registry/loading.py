@@ -14,7 +14,7 @@ from platform_core import contributions, hookspecs
 from platform_core.access import PermissionRegistry, PermissionRegistryError
 from platform_core.registry.contents import Entry, Registry
 from platform_core.registry.costs import noted
-from platform_core.registry.problems import PluginErrors, PluginProblem, location_of
+from platform_core.registry.problems import PluginErrors, PluginProblem, import_problem, location_of
 from platform_core.registry.publishing import HookManager, place_of, published_hooks
 from platform_core.registry.resolution import Plugin
 from platform_core.registry.validation import problems_of
@@ -97,12 +97,8 @@ def _import_hooks(plugin: Plugin, problems: list[PluginProblem]) -> Any:
             return importlib.import_module(name)
     except Exception as error:  # whatever a stranger's module raises, the report has to go on
         problems.append(
-            PluginProblem(
-                plugin=plugin.slug,
-                code="hooks_import_failed",
-                place=location_of(error, plugin.config.name, name),
-                message=f"{name} cannot be imported: {type(error).__name__}: {error}.",
-                way_out="Repair the plugin, or make it dormant.",
+            import_problem(
+                plugin.slug, "hooks_import_failed", error, package=plugin.config.name, module=name
             )
         )
         return None

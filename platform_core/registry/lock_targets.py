@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from platform_core.registry.lock_modes import Lock, Mode
+from platform_core.registry.lock_modes import Lock, Mode, Reach
 
 _RELATION = "SELECT to_regclass(%(name)s)::text"
 _TABLE_OF_INDEX = (
@@ -30,7 +30,7 @@ _QUERIES = {
     "references": _FOREIGN_KEYS.format(other="confrelid", own="conrelid", key="conkey"),
     "referenced_by": _FOREIGN_KEYS.format(other="conrelid", own="confrelid", key="confkey"),
 }
-_ROWS = "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%(name)s)"
+_RELATIONS = "SELECT oid::regclass::text, reltuples::bigint FROM pg_class"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,35 @@ class Target:
     exists: bool
 
 
+class Catalogue:
+    """What a database's catalogue says of tables, asked once for all of them: it must not change meanwhile."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self._answers: dict[tuple[str, Reach, str], list[str]] = {}
+        cursor.execute(_RELATIONS)
+        self._rows: dict[str, int] = {_plain(name): rows for name, rows in cursor.fetchall()}
+        """By name, which has its schema where the search path does not lead to it."""
+
+    def tables(self, name: str, reach: Reach, through: str) -> list[str]:
+        """Return the tables that ``reach`` leads to from the relation ``name``."""
+        if reach == "table" and "." not in name:
+            return [name] if name in self._rows else []
+        key = (name, reach, through)
+        if key not in self._answers:
+            self._cursor.execute(_QUERIES[reach], {"name": _quoted(name), "through": through})
+            found = [row[0] for row in self._cursor.fetchall()]
+            self._answers[key] = [_plain(table) for table in found if table is not None]
+        return self._answers[key]
+
+    def estimated_rows(self, table: str) -> int | None:
+        """Return the planner's estimate of the rows of ``table``; None when it was never analysed or is absent."""
+        rows = self._rows.get(table, -1)
+        return rows if rows >= 0 else None
+
+
 def find_targets(
-    cursor: Any, locks: Iterable[Lock], *, renamed: Mapping[str, str] | None = None
+    catalogue: Catalogue, locks: Iterable[Lock], *, renamed: Mapping[str, str] | None = None
 ) -> list[Target]:
     """Return the tables that are locked, each once with its strongest mode, in order of name.
 
@@ -52,20 +79,12 @@ def find_targets(
     found: dict[str, Target] = {}
     for lock in locks:
         name = (renamed or {}).get(lock.relation, lock.relation)
-        cursor.execute(_QUERIES[lock.reach], {"name": _quoted(name), "through": lock.through})
-        tables = [row[0] for row in cursor.fetchall() if row[0] is not None]
+        tables = catalogue.tables(name, lock.reach, lock.through)
         if not tables and lock.reach == "table" and lock.mode > Mode.ACCESS_SHARE:
             _add(found, Target(table=lock.relation, mode=lock.mode, exists=False))
         for table in tables:
-            _add(found, Target(table=_plain(table), mode=lock.mode, exists=True))
+            _add(found, Target(table=table, mode=lock.mode, exists=True))
     return sorted(found.values(), key=lambda target: target.table)
-
-
-def estimated_rows(cursor: Any, table: str) -> int | None:
-    """Return the planner's estimate of the rows of ``table``; None when it was never analysed or is absent."""
-    cursor.execute(_ROWS, {"name": _quoted(table)})
-    row = cursor.fetchone()
-    return int(row[0]) if row is not None and row[0] >= 0 else None
 
 
 def _add(found: dict[str, Target], target: Target) -> None:

@@ -31,7 +31,7 @@ def migrate() -> list[str]:
     Raises CommandError when two migrations of an application are both its last, and what Django raises when one fails:
     those before it stay applied.
     """
-    with override(None), _own_caches():
+    with override(None), own_caches():
         _import_receivers()
         connection.prepare_database()
         executor = MigrationExecutor(connection)
@@ -43,7 +43,7 @@ def migrate() -> list[str]:
         emit_pre_migrate_signal(**signal, apps=before.apps, plan=plan)
         if plan:
             executor.recorder.ensure_schema()
-        for part in _parts(executor):
+        for part in parts(executor):
             _apply(executor, part)
         executor.check_replacements()
         after = executor.loader.project_state()
@@ -52,7 +52,7 @@ def migrate() -> list[str]:
 
 
 @contextmanager
-def _own_caches() -> Iterator[None]:
+def own_caches() -> Iterator[None]:
     """Let the registry of the real models, which does not change meanwhile, keep what it has worked out.
 
     Django's caches belong to the class, so every model that a state renders empties them, and every foreign key of a
@@ -83,8 +83,11 @@ def _refuse_conflicts(executor: MigrationExecutor) -> None:
         )
 
 
-def _parts(executor: MigrationExecutor) -> Iterator[list[Migration]]:
-    """Yield what is pending, an application at a time and each after what it depends on."""
+def parts(executor: MigrationExecutor) -> Iterator[list[Migration]]:
+    """Yield what is pending, an application at a time and each after what it depends on.
+
+    The caller enters each as applied before it asks for the next.
+    """
     graph = executor.loader.graph
     while pending := executor.migration_plan(graph.leaf_nodes()):
         label = pending[0][0].app_label
@@ -93,11 +96,16 @@ def _parts(executor: MigrationExecutor) -> Iterator[list[Migration]]:
 
 def _apply(executor: MigrationExecutor, part: list[Migration]) -> None:
     applied = executor.loader.applied_migrations
-    state = _state(executor, _needed(executor, part))
+    state = state_before(executor, part)
     state.apps  # noqa: B018  (a cached property: the state is rendered once, then kept up to date)
     for migration in part:
         state = executor.apply_migration(state, migration)
         applied[migration.app_label, migration.name] = migration
+
+
+def state_before(executor: MigrationExecutor, part: list[Migration]) -> ProjectState:
+    """Return the state of the models that ``part`` begins with: those that it can touch."""
+    return _state(executor, _needed(executor, part))
 
 
 def _needed(executor: MigrationExecutor, part: list[Migration]) -> set[Key]:

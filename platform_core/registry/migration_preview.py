@@ -10,10 +10,12 @@ from django.db.migrations import RunPython, RunSQL
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
 
 from platform_core.registry.lock_modes import Lock, Risk, StatementLocks, risk_of
-from platform_core.registry.lock_targets import Target, estimated_rows, find_targets
+from platform_core.registry.lock_targets import Catalogue, Target, find_targets
 from platform_core.registry.locks import classify
+from platform_core.registry.migrating import own_caches, parts, state_before
 from platform_core.registry.statements import split_statements
 
 RISKS: tuple[Risk, ...] = ("none", "low", "medium", "high", "unknown")
@@ -22,41 +24,53 @@ RISKS: tuple[Risk, ...] = ("none", "low", "medium", "high", "unknown")
 def pending_migrations() -> list[dict[str, Any]]:
     """Return the migrations that are not applied, in the order in which ``migrate`` applies them; nothing is changed."""
     executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    state = executor._create_project_state(with_applied_migrations=True)  # type: ignore[attr-defined]  # not in the stubs
-    tables = Tables()
-    found = []
-    for migration, _ in plan:
-        statements: list[dict[str, Any]] = []
-        hidden = ""
-        before = state.clone()
-        try:
-            with connection.schema_editor(collect_sql=True, atomic=migration.atomic) as editor:
-                state = migration.apply(state, editor, collect_sql=True)
-        except ValueError as error:  # it looks up what an earlier migration of this plan would make
-            hidden = f"Its SQL can be told only after the migrations before it: {error}."
-            state = migration.mutate_state(before, preserve=False)
-        else:
-            for text in _without_comments(editor.collected_sql):
-                statements += [tables.describe(statement) for statement in split_statements(text)]
-        found.append(
-            {
-                "app": migration.app_label,
-                "name": migration.name,
-                "atomic": migration.atomic,
-                "operations": list(_operations(migration)),
-                "statements": statements,
-                "hidden": hidden,
-                "risk": _highest(migration, statements, hidden),
-            }
-        )
+    found: list[dict[str, Any]] = []
+    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return found
+    with own_caches(), connection.cursor() as cursor:
+        tables = Tables(Catalogue(cursor))
+        for part in parts(executor):
+            state = state_before(executor, part)
+            for migration in part:
+                description, state = _preview(migration, state, tables)
+                found.append(description)
+                executor.loader.applied_migrations[migration.app_label, migration.name] = migration
     return found
+
+
+def _preview(
+    migration: Migration, state: ProjectState, tables: Tables
+) -> tuple[dict[str, Any], ProjectState]:
+    """Return what the migration would do, and the state of the models after it."""
+    statements: list[dict[str, Any]] = []
+    hidden = ""
+    before = state.clone()
+    try:
+        with connection.schema_editor(collect_sql=True, atomic=migration.atomic) as editor:
+            state = migration.apply(state, editor, collect_sql=True)
+    except ValueError as error:  # it looks up what an earlier migration of this plan would make
+        hidden = f"Its SQL can be told only after the migrations before it: {error}."
+        state = migration.mutate_state(before, preserve=False)
+    else:
+        for text in _without_comments(editor.collected_sql):
+            statements += [tables.describe(statement) for statement in split_statements(text)]
+    description = {
+        "app": migration.app_label,
+        "name": migration.name,
+        "atomic": migration.atomic,
+        "operations": list(_operations(migration)),
+        "statements": statements,
+        "hidden": hidden,
+        "risk": _highest(migration, statements, hidden),
+    }
+    return description, state
 
 
 class Tables:
     """What the statements so far have made or renamed, so that the locks of later ones are judged rightly."""
 
-    def __init__(self) -> None:
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
         self.made: set[str] = set()
         self.renamed: dict[str, str] = {}
         self.indexed: dict[str, str] = {}
@@ -64,19 +78,18 @@ class Tables:
     def describe(self, statement: str) -> dict[str, Any]:
         """Return the statement with its locks and risk, and remember what it makes or renames."""
         found = classify(statement)
-        with connection.cursor() as cursor:
-            locks = [self._on_table(lock) for lock in found.locks]
-            targets = find_targets(cursor, locks, renamed=self.renamed)
-            described = [
-                {
-                    "table": target.table,
-                    "mode": target.mode.label,
-                    "blocks": target.mode.blocks if self._is_old(target, found) else "nothing",
-                    "existing": self._is_old(target, found),
-                    "rows_estimate": estimated_rows(cursor, target.table),
-                }
-                for target in targets
-            ]
+        locks = [self._on_table(lock) for lock in found.locks]
+        targets = find_targets(self.catalogue, locks, renamed=self.renamed)
+        described = [
+            {
+                "table": target.table,
+                "mode": target.mode.label,
+                "blocks": target.mode.blocks if self._is_old(target, found) else "nothing",
+                "existing": self._is_old(target, found),
+                "rows_estimate": self.catalogue.estimated_rows(target.table),
+            }
+            for target in targets
+        ]
         old = [target.mode for target in targets if self._is_old(target, found)]
         risk = risk_of(max(old, default=None), found.work, known=found.known)
         self._remember(found)

@@ -54,6 +54,36 @@ def location_of(error: BaseException, package: str, fallback: str) -> str:
     return place or fallback
 
 
+def import_problem(
+    plugin: str,
+    code: str,
+    error: BaseException,
+    *,
+    package: str,
+    module: str,
+    way_out: str = "Repair the plugin, or make it dormant.",
+) -> PluginProblem:
+    """Return the problem that ``module`` of the plugin's ``package`` cannot be imported, placed where it fails."""
+    return PluginProblem(
+        plugin=plugin,
+        code=code,
+        place=location_of(error, package, module),
+        message=f"{module} cannot be imported: {type(error).__name__}: {error}.",
+        way_out=way_out,
+    )
+
+
+def database_unreachable(error: BaseException) -> PluginProblem:
+    """Return the problem of a database that cannot be used; the error's own text may hold its address."""
+    return PluginProblem(
+        plugin="",
+        code="database_unreachable",
+        place="DATABASE_URL",
+        message=f"The database cannot be used ({type(error).__name__}).",
+        way_out="Check that it runs, and its address, user and password.",
+    )
+
+
 def _short(filename: str, folder: str) -> str:
     _, found, after = filename.replace("\\", "/").rpartition(f"/{folder}/")
     return f"{folder}/{after}" if found else filename

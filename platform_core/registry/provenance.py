@@ -8,11 +8,11 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RenameField
 from django.utils.translation import override
 
 from platform_core.registry.addresses import addresses
+from platform_core.registry.code_migrations import code_migrations
 from platform_core.registry.contents import Entry, Registry
 from platform_core.registry.item_facts import dotted, facts_of
 from platform_core.registry.resolution import Plugin
@@ -65,7 +65,7 @@ def _everything(registry: Registry) -> Iterator[tuple[str, Contribution]]:
         if plugin.enabled:
             yield from ((plugin.slug, one) for one in _settings(plugin))
             yield from ((plugin.slug, one) for one in _configured(plugin))
-    for (label, name), migration in sorted(MigrationLoader(None).disk_migrations.items()):
+    for (label, name), migration in sorted(code_migrations().disk_migrations.items()):
         if label in owners:
             yield owners[label], _migration(label, name, migration)
     for hook, entries in registry.entries.items():

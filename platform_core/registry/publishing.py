@@ -14,7 +14,7 @@ import pluggy
 from pluggy import HookimplOpts
 
 from platform_core import hookspecs
-from platform_core.registry.problems import PluginProblem, location_of
+from platform_core.registry.problems import PluginProblem, import_problem
 from platform_core.registry.resolution import Plugin
 
 CORE_HOOKS = frozenset(
@@ -85,12 +85,12 @@ def _published_by(plugin: Plugin, problems: list[PluginProblem]) -> Iterator[Pub
         module = importlib.import_module(path)
     except Exception as error:  # whatever a stranger's module raises, the report has to go on
         problems.append(
-            PluginProblem(
-                plugin=plugin.slug,
-                code="hookspecs_import_failed",
-                place=location_of(error, plugin.config.name, path),
-                message=f"{path} cannot be imported: {type(error).__name__}: {error}.",
-                way_out="Repair the plugin, or make it dormant.",
+            import_problem(
+                plugin.slug,
+                "hookspecs_import_failed",
+                error,
+                package=plugin.config.name,
+                module=path,
             )
         )
         return

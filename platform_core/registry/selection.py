@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from platform_core.plugin import PluginConfig
 from platform_core.registry.costs import noted
 from platform_core.registry.discovery import Candidate, Candidates
-from platform_core.registry.problems import PluginProblem, location_of
+from platform_core.registry.problems import PluginProblem, import_problem
 
 SLUG = re.compile(r"[a-z][a-z0-9_]*\Z")
 RESERVED_SLUGS = frozenset(
@@ -87,11 +87,12 @@ def import_config(candidate: Candidate, problems: list[PluginProblem]) -> type[P
             config = getattr(importlib.import_module(module_name), attribute)
     except Exception as error:  # whatever a stranger's module raises, the report has to go on
         problems.append(
-            PluginProblem(
-                plugin=candidate.slug,
-                code="apps_import_failed",
-                place=location_of(error, candidate.package, module_name),
-                message=f"{module_name} cannot be imported: {type(error).__name__}: {error}.",
+            import_problem(
+                candidate.slug,
+                "apps_import_failed",
+                error,
+                package=candidate.package,
+                module=module_name,
                 way_out="Repair the plugin, or remove it from the lists.",
             )
         )

@@ -23,7 +23,7 @@ from platform_core.registry.trial import (
 
 
 def main() -> None:
-    """Boot, report, and keep whatever plugins print away from the document."""
+    """Boot, report, and keep whatever plugins print away from the document; ends the process."""
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     document: dict[str, Any] = {"ok": True, "problems": [], "settings": {}}
@@ -39,7 +39,9 @@ def main() -> None:
         document["problems"] = [boot_problem(error).as_dict()]
     document["ok"] = not document["problems"]
     with stream:
-        json.dump(document, stream, default=str)
+        stream.write(json.dumps(document, default=str))  # dump() would take twice as long
+    sys.stderr.flush()
+    os._exit(0)  # taking thousands of classes apart would take a tenth of the whole time
 
 
 def _settings() -> dict[str, Any]:

@@ -11,12 +11,12 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.generics import GenericAPIView
 
 from platform_core.access import Actor, Policy, acting_as
-from platform_core.resource import declared, filters
+from platform_core.resource import filters
 from platform_core.resource.bulk import BULK_PREFIX, perform_bulk
 from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
 from platform_core.resource.gate import refuse, require_flag
 from platform_core.resource.idempotency import claim
-from platform_core.resource.operations import STANDARD_ACTIONS, Operation
+from platform_core.resource.operations import STANDARD_ACTIONS, Operation, operations_of
 from platform_core.resource.rate_limits import (
     RateLimit,
     Standing,
@@ -213,7 +213,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
         """Return the operation that runs, or ``None`` for a standard action."""
         if self.action in PERMISSION_ACTIONS:
             return None
-        return declared.operations_of(type(self))[str(self.action)]
+        return operations_of(type(self))[str(self.action)]
 
     @property
     def policy_action(self) -> str:

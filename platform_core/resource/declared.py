@@ -11,8 +11,7 @@ from platform_core.models.fields import VersionField
 from platform_core.resource import filters, shape
 from platform_core.resource import representation as representations
 from platform_core.resource.expansion import references_of
-from platform_core.resource.operations import Operation
-from platform_core.resource.operations import operations_of as find_operations
+from platform_core.resource.operations import operations_of
 from platform_core.resource.pagination import Keyset
 
 if TYPE_CHECKING:
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
 _READS = "platform_core.resource.reads"
 _MOST_KEPT = 512
 """Where clients choose among many: of orders, and of queries by order and fields."""
-
-
-@cache
-def operations_of(resource: type[Resource]) -> Mapping[str, Operation]:
-    """Return the operations by verb."""
-    return find_operations(resource)
 
 
 @cache

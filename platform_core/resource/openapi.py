@@ -162,7 +162,8 @@ class PlatformSchema(AutoSchema):
 
     @property
     def _operation(self) -> Operation | None:
-        return operations_of(type(self.view)).get(self._action)
+        view: Any = type(self.view)
+        return operations_of(view).get(self._action)
 
     def get_operation_id(self) -> str:
         """Return ``<slug>_<name>_<action>``."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils.translation import gettext_lazy as _
@@ -80,7 +81,8 @@ def operation(
     return mark
 
 
-def operations_of(resource: type) -> dict[str, Operation]:
+@cache
+def operations_of(resource: type) -> Mapping[str, Operation]:
     """Return the operations of a resource class by verb, those of its bases first."""
     found: dict[str, Operation] = {}
     for base in reversed(resource.__mro__):

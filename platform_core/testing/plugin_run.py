@@ -21,7 +21,8 @@ from platform_core.registry.resolution import resolve
 from platform_core.testing.source_project import write_source_metadata
 
 VARIABLE = "CONTRACT_REPORT"
-"""Names the file that ``reporting`` writes to."""
+"""Names the file for ``platform_core.testing.reporting``, which cannot be imported where pytest is not installed."""
+
 NEEDED = ("babel", "hypothesis", "pytest", "pytest_django", "schemathesis")
 SUITE = '"""The contract suite."""\n\nfrom platform_core.testing.contract import *\n'
 PATTERNS = ("test_*.py", "*_test.py")

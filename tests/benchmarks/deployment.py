@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from platform_core.services import EmbeddedPostgres
+from tests.benchmarks.measuring import UNLIMITED
 
 STUDENTS = 100_000
 DISTRICTS = 2
@@ -42,6 +43,7 @@ def benchmark_deployment() -> Iterator[Subject]:
             DJANGO_SETTINGS_MODULE="config.settings.dev",
             PLATFORM_DATA_DIR=str(folder / "data"),
             PLATFORM_PLUGINS="identity,education",
+            PLATFORM_RATE_LIMIT_SIGNED_IN=UNLIMITED,
         )
         import django
 

@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.measuring import UNLIMITED
 from tests.benchmarks.synthetic import slugs
 from tests.deployments import ROOT, TestDeployment, new_database
+
+_LIMITS = f'rate_limit_signed_in = "{UNLIMITED}"\nrate_limit_anonymous = "{UNLIMITED}"\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +43,5 @@ class Ground:
             folder = Path(tempfile.mkdtemp(dir=self.folder))
             path = [self.plugins, ROOT] if installed else [ROOT]
             made = TestDeployment(folder=folder, database_url=url, path=path)
-            made.write(plugins=["identity", *slugs(count)])
+            made.write(plugins=["identity", *slugs(count)], sections=_LIMITS)
             yield made

@@ -104,7 +104,8 @@ def whole_archives(site: TestDeployment) -> list[tuple[Path, int]]:
     """Return the archives of the deployment with the rows in each; each has to be whole."""
     found = []
     for file in sorted((site.folder / "var" / "archives").glob("*.zip")):
-        found.append((file, open_archive(file, lambda *_: None).manifest.rows))
+        with open_archive(file, lambda *_: None) as archive:
+            found.append((file, archive.manifest.rows))
     return found
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from platform_core.backups.archive import ArchiveReader
 from platform_core.backups.making import MadeBackup, Wanted, make_backup
+from platform_core.backups.reading import open_backup
 from platform_core.backups.restoring import Restored, restore_backup
 from platform_core.backups.server import DatabaseServer
 from tests.deployments import ROOT
@@ -124,7 +124,7 @@ class Place:
         )
 
     def restore(self, path: Path) -> Restored:
-        with ArchiveReader(path) as archive:
+        with open_backup(path, progress=silent) as archive:
             return restore_backup(self.server, self.data_dir, archive, progress=silent)
 
     def run_python(self, code: str, *arguments: str) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from platform_core.backups.archive import ArchiveReader
 from platform_core.backups.journal import settle_if_interrupted
 from platform_core.backups.lock import backup_lock
-from tests.core.backups.ground import Place
+from platform_core.backups.reading import open_backup
+from tests.core.backups.ground import Place, silent
 
 KILLED = -9
 
@@ -20,7 +20,7 @@ make_backup(place.server, place.data_dir, place.configuration, Wanted(), progres
 
 RESTORE = """
 from platform_core.backups import journal, restoring
-from platform_core.backups.archive import ArchiveReader
+from platform_core.backups.reading import open_backup
 def progress(step, done, total):
     if step == sys.argv[4] and done == total: die()
 if sys.argv[4] == "renamed": journal.Journal.exchange_files = die
@@ -31,7 +31,7 @@ if sys.argv[4].isdigit():
         if path.suffix != ".draft" and next(moves, None) is None: die()
         return rename(path, target)
     pathlib.Path.rename = counted
-with ArchiveReader(pathlib.Path(sys.argv[3])) as archive:
+with open_backup(pathlib.Path(sys.argv[3]), progress=progress) as archive:
     restoring.restore_backup(place.server, place.data_dir, archive, progress=progress)
 """
 
@@ -45,7 +45,8 @@ def test_a_killed_backup_leaves_none_and_the_next_one_clears_up(place: Place, st
 
     finished = [one for one in first.path.parent.iterdir() if not one.name.startswith(".")]
     assert finished == [first.path]
-    ArchiveReader(first.path).__exit__()
+    with open_backup(first.path, progress=silent) as archive:
+        assert archive.members
     second = place.backup()
     assert sorted(first.path.parent.iterdir()) == sorted([first.path, second.path])
     assert place.databases() == {place.server.database}

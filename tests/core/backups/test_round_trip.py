@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from platform_core.backups.archive import ArchiveReader
 from platform_core.backups.errors import BackupError
 from platform_core.backups.listing import stored_backups
 from platform_core.backups.lock import backup_lock
+from platform_core.backups.making import FORMAT_VERSION
+from platform_core.backups.reading import open_backup
 from platform_core.backups.restoring import drop_previous_states, refuse_users
-from tests.core.backups.ground import Place
+from platform_core.sealed.writing import SealedWriter
+from tests.core.backups.ground import Place, silent
 
 
 def test_a_restore_brings_back_every_row_and_file_and_keeps_what_it_replaced(place: Place) -> None:
@@ -59,11 +61,11 @@ def test_a_backup_is_private_verified_and_leaves_nothing_beside(place: Place) ->
 def test_the_manifest_tells_what_the_backup_is_made_of(place: Place) -> None:
     made = place.backup()
 
-    with ArchiveReader(made.path) as archive:
-        manifest = archive.manifest
+    with open_backup(made.path, progress=silent) as archive:
+        manifest, members = archive.manifest, archive.members
     assert manifest["rows"] == {"public.pupil": 2000, "public.school": 50}
     assert manifest["postgresql"].startswith("18.")
-    assert set(manifest["members"]) == {
+    assert set(members) == {
         "database.dump",
         "platform.toml",
         "files/secret_key",
@@ -71,7 +73,7 @@ def test_the_manifest_tells_what_the_backup_is_made_of(place: Place) -> None:
         "files/mail/2026/été du nord.eml",
         "files/uploads/photo.bin",
     }
-    assert all(len(one["sha256"]) == 64 for one in manifest["members"].values())
+    assert all(len(one.sha256) == 64 for one in members.values())
 
 
 def test_a_backup_sees_one_moment_while_others_write(place: Place) -> None:
@@ -172,27 +174,27 @@ def test_every_flipped_byte_and_every_missing_end_is_refused(place: Place, tmp_p
 
 
 def test_a_member_that_would_be_unpacked_elsewhere_is_refused(place: Place, tmp_path: Path) -> None:
-    from platform_core.backups.archive import FORMAT_VERSION, ArchiveWriter, new_file
-
     path = tmp_path / "evil.zip"
-    with new_file(path) as file, ArchiveWriter(file) as archive:
-        with archive.member("files/../../outside") as stream:
-            stream.write(b"evil")
-        archive.close({"format": FORMAT_VERSION})
+    with SealedWriter(path, "draft", compression=zipfile.ZIP_STORED) as writer:
+        writer.add("files/../../outside", [b"evil"])
+        writer.finish({"format": FORMAT_VERSION})
+        writer.place()
 
-    with pytest.raises(BackupError, match="not the file that was written"):
-        ArchiveReader(path)
+    with (
+        pytest.raises(BackupError, match="not the file that was written"),
+        open_backup(path, progress=silent),
+    ):
+        pass
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
-    from platform_core.backups.archive import ArchiveWriter, new_file
-
     path = tmp_path / "later.zip"
-    with new_file(path) as file:
-        ArchiveWriter(file).close({"format": 99})
+    with SealedWriter(path, "draft", compression=zipfile.ZIP_STORED) as writer:
+        writer.finish({"format": 99})
+        writer.place()
 
-    with pytest.raises(BackupError) as refused:
-        ArchiveReader(path)
+    with pytest.raises(BackupError) as refused, open_backup(path, progress=silent):
+        pass
     assert refused.value.code == "format_unknown"
 
 

@@ -141,3 +141,22 @@ def test_without_the_testing_extra_the_command_says_what_to_install(tmp_path: Pa
     assert problem["code"] == "testing_not_installed"
     assert "babel, schemathesis" in problem["message"]
     assert 'pip install "platform-core[testing]"' in problem["way_out"]
+
+
+@pytest.mark.parametrize("absent", ["pytest", "hypothesis", "schemathesis", "babel"])
+def test_platformctl_starts_where_nothing_for_tests_is_installed(
+    absent: str, tmp_path: Path
+) -> None:
+    program = (
+        f"import sys; sys.modules[{absent!r}] = None; from platform_core.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "startplugin" in done.stdout

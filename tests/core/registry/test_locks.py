@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from platform_core.registry.lock_modes import Mode, risk_of
-from platform_core.registry.lock_targets import estimated_rows, find_targets
+from platform_core.registry.lock_targets import Catalogue, find_targets
 from platform_core.registry.locks import classify
 from platform_core.registry.statements import split_statements
 from tests.deployments import new_database
@@ -187,7 +187,7 @@ def said(connection: psycopg.Connection[Any], statement: str) -> dict[str, Mode]
     found = classify(statement)
     assert found.known
     with connection.cursor() as cursor:
-        targets = find_targets(cursor, found.locks)
+        targets = find_targets(Catalogue(cursor), found.locks)
     connection.rollback()
     return {target.table.removeprefix("public."): target.mode for target in targets}
 
@@ -279,8 +279,8 @@ def test_statements_are_split_outside_of_texts_names_and_comments() -> None:
 
 def test_the_rows_of_a_table_are_estimated_once_it_was_analysed(connection) -> None:
     with connection.cursor() as cursor:
-        assert estimated_rows(cursor, "lonely") is None
+        assert Catalogue(cursor).estimated_rows("lonely") is None
         cursor.execute("ANALYZE parent")
-        assert estimated_rows(cursor, "parent") == 50
-        assert estimated_rows(cursor, "absent") is None
+        assert Catalogue(cursor).estimated_rows("parent") == 50
+        assert Catalogue(cursor).estimated_rows("absent") is None
     connection.rollback()

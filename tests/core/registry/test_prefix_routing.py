@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.http import HttpRequest, HttpResponse
-from django.urls import Resolver404, URLResolver, include, path
+from django.urls import Resolver404, URLResolver, include, path, re_path
 from django.urls.resolvers import RegexPattern
 
 from platform_core.prefix_routing import PluginResolver
@@ -18,7 +18,18 @@ def resolver(*, by_slug: bool) -> URLResolver:
     plugins = {
         slug: path(
             f"api/v1/{slug}/",
-            include(([path("things/<int:id>/", view, name="thing")], slug)),
+            include(
+                (
+                    [
+                        path("things/<int:id>/", view, name="thing"),
+                        path("<slug:any>/parts/", view, name="any"),
+                        path("ropes/", include([path("<int:id>/", view, name="rope")])),
+                        re_path(r"^ropes/(?P<id>[a-z]+)/$", view, name="named"),
+                        path("last", view, name="last"),
+                    ],
+                    slug,
+                )
+            ),
         )
         for slug in ("bells", "bell", "towers")
     }
@@ -26,7 +37,18 @@ def resolver(*, by_slug: bool) -> URLResolver:
     return URLResolver(RegexPattern(r"^/"), [*found, path("api/v1/other/", view, name="other")])
 
 
-@pytest.mark.parametrize("address", ["/api/v1/bells/things/3/", "/api/v1/other/"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/api/v1/bells/things/3/",
+        "/api/v1/bells/things/parts/",
+        "/api/v1/bells/other/parts/",
+        "/api/v1/bells/ropes/7/",
+        "/api/v1/bells/ropes/new/",
+        "/api/v1/bells/last",
+        "/api/v1/other/",
+    ],
+)
 def test_a_match_is_the_one_that_django_makes(address: str) -> None:
     ours, django = (resolver(by_slug=one).resolve(address) for one in (True, False))
 
