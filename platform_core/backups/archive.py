@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -18,8 +19,22 @@ MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 CHUNK = 1 << 20
 UNFINISHED = ".unfinished-"
+MOST_MANIFEST_BYTES = 64 << 20
+"""Far more than a manifest has; the seal says that nobody damaged the file, not who made it."""
+_SHAPE: dict[str, type] = {
+    "members": dict,
+    "rows": dict,
+    "plugins": list,
+    "migrations": list,
+    "postgresql": str,
+    "created_at": str,
+    "core": str,
+    "secrets": bool,
+}
 _LABEL = b"sha256:"
 _SEAL_LENGTH = len(_LABEL) + 64
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, RuntimeError, ValueError, TypeError)
+"""What a file that another hand has put together may raise: container, compression, encryption, manifest."""
 
 Moved = Callable[[int], None]
 """Told how many bytes have been moved since the last call."""
@@ -160,14 +175,14 @@ class ArchiveReader:
         try:
             self._check_seal(moved)
             self._zip = zipfile.ZipFile(self._file)
-            self.manifest: dict[str, Any] = json.loads(self._zip.read(MANIFEST))
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            self.manifest = self._read_manifest()
+            self._check_members()
+        except _UNREADABLE as error:
             self._file.close()
             raise _damaged(path) from error
         except BackupError:
             self._file.close()
             raise
-        self._check_members()
 
     def __enter__(self) -> Self:
         return self
@@ -179,10 +194,13 @@ class ArchiveReader:
     def read(self, name: str) -> Iterator[bytes]:
         """Yield a member's content; raises BackupError at its end when it is not what the manifest says."""
         digest = hashlib.sha256()
-        with self._zip.open(name) as stream:
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-                yield chunk
+        try:
+            with self._zip.open(name) as stream:
+                while chunk := stream.read(CHUNK):
+                    digest.update(chunk)
+                    yield chunk
+        except _UNREADABLE as error:
+            raise _damaged(self.path) from error
         if digest.hexdigest() != self.manifest["members"][name]["sha256"]:
             raise _damaged(self.path)
 
@@ -214,6 +232,14 @@ class ArchiveReader:
         if seal.removeprefix(_LABEL) != found.encode("ascii"):
             raise _damaged(self.path)
 
+    def _read_manifest(self) -> dict[str, Any]:
+        if self._zip.getinfo(MANIFEST).file_size > MOST_MANIFEST_BYTES:
+            raise _damaged(self.path)
+        found = json.loads(self._zip.read(MANIFEST))
+        if not isinstance(found, dict):
+            raise _damaged(self.path)
+        return found
+
     def _check_members(self) -> None:
         """Refuse another format, and names that would lead out of the folder they are unpacked to."""
         if self.manifest.get("format") != FORMAT_VERSION:
@@ -222,10 +248,17 @@ class ArchiveReader:
                 f"{self.path.name} has format {self.manifest.get('format')}; this release reads {FORMAT_VERSION}.",
                 "Restore it with the release of the platform that made it.",
             )
+        if not all(isinstance(self.manifest.get(key), kind) for key, kind in _SHAPE.items()):
+            raise _damaged(self.path)
         for name in self.manifest["members"]:
-            parts = PurePosixPath(name).parts
-            if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+            path = PurePosixPath(name)
+            # One spelling only: of "files//etc/x" the part below "files/" would be an absolute path.
+            if path.is_absolute() or ".." in path.parts or str(path) != name:
                 raise _damaged(self.path)
+            if "\\" in name or "\0" in name:
+                raise _damaged(self.path)
+        if not set(self.manifest["members"]) <= set(self._zip.namelist()):
+            raise _damaged(self.path)
 
 
 def _damaged(path: Path) -> BackupError:

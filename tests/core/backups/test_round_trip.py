@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from platform_core.backups.archive import ArchiveReader
+from platform_core.backups.archive import FORMAT_VERSION, ArchiveReader, ArchiveWriter, new_file
 from platform_core.backups.errors import BackupError
 from platform_core.backups.listing import stored_backups
 from platform_core.backups.lock import backup_lock
@@ -171,22 +172,85 @@ def test_every_flipped_byte_and_every_missing_end_is_refused(place: Place, tmp_p
     assert place.databases() == {place.server.database}
 
 
-def test_a_member_that_would_be_unpacked_elsewhere_is_refused(place: Place, tmp_path: Path) -> None:
-    from platform_core.backups.archive import FORMAT_VERSION, ArchiveWriter, new_file
-
-    path = tmp_path / "evil.zip"
+def forged(path: Path, name: str, **changes: Any) -> Path:
+    """Write a sealed backup that holds a file called ``name``: the seal proves no more than that nothing is damaged."""
+    manifest = {
+        "format": FORMAT_VERSION,
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "core": "1.0",
+        "postgresql": "18.0",
+        "plugins": [],
+        "migrations": [],
+        "rows": {},
+        "secrets": True,
+        "verified": None,
+    }
     with new_file(path) as file, ArchiveWriter(file) as archive:
-        with archive.member("files/../../outside") as stream:
+        with archive.member(name) as stream:
             stream.write(b"evil")
-        archive.close({"format": FORMAT_VERSION})
+        archive.close({**manifest, **changes})
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "files/../../outside",
+        "files/{}/outside",
+        "files//{}/outside",
+        "files/./x",
+        "files//x",
+        "/x",
+    ],
+)
+def test_a_member_that_would_be_unpacked_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
+    path = forged(tmp_path / "evil.zip", name.format(tmp_path))
 
     with pytest.raises(BackupError, match="not the file that was written"):
         ArchiveReader(path)
 
 
-def test_another_format_is_refused(tmp_path: Path) -> None:
-    from platform_core.backups.archive import ArchiveWriter, new_file
+@pytest.mark.parametrize(
+    "changes",
+    [{"rows": None}, {"plugins": {}}, {"secrets": "no"}, {"postgresql": 18}, {"created_at": []}],
+    ids=str,
+)
+def test_a_manifest_of_another_shape_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
+    path = forged(tmp_path / "odd.zip", "files/x", **changes)
 
+    with pytest.raises(BackupError) as refused:
+        ArchiveReader(path)
+    assert refused.value.code == "backup_damaged"
+
+
+@pytest.mark.parametrize("manifest", [b"[]", b"[" * 100_000, b'{"format": 1}', b" " * (65 << 20)])
+def test_a_manifest_that_is_none_is_refused(manifest: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "none.zip"
+    with new_file(path) as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("manifest.json", manifest)
+            archive.comment = b"sha256:" + b"0" * 64
+
+    with pytest.raises(BackupError) as refused:
+        ArchiveReader(path)
+    assert refused.value.code == "backup_damaged"
+
+
+@pytest.mark.parametrize("name", ["files/postgres/data/PG_VERSION", "files/restore.json"])
+def test_a_backup_cannot_bring_what_belongs_to_the_commands(
+    name: str, place: Place, tmp_path: Path
+) -> None:
+    before = place.state()
+    path = forged(tmp_path / "evil.zip", name)
+
+    with pytest.raises(BackupError, match="belongs to no backup"):
+        place.restore(path)
+
+    assert place.state() == before
+    assert place.databases() == {place.server.database}
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "later.zip"
     with new_file(path) as file:
         ArchiveWriter(file).close({"format": 99})
