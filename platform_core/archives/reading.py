@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import zipfile
@@ -11,14 +12,34 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from platform_core.archives.manifest import MANIFEST, Manifest, Member, decoded
+from platform_core.archives.manifest import (
+    GRANTS,
+    LEDGER,
+    MANIFEST,
+    SETTINGS,
+    Manifest,
+    Member,
+    decoded,
+)
 from platform_core.archives.writing import CHUNK, SEAL, SEAL_BYTES, hash_before_seal
 from platform_core.registry.problems import PluginErrors, PluginProblem
 
 Progress = Callable[[str, int, int], None]
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError)
-"""What reading a damaged file may raise: the container, its compression, its end, the manifest."""
+MOST_MANIFEST_BYTES = 64 << 20
+"""Far more than a manifest has; it is read whole."""
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What reading a damaged or forged file may raise: the container, its compression or encryption, its end, the manifest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +75,7 @@ def open_archive(file: Path, progress: Progress) -> Archive:
         manifest = _read_manifest(file)
         archive = Archive(file=file, manifest=manifest, seal=seal)
         _prove_members(archive, progress)
+        _prove_documents(archive)
     except _BROKEN as error:
         raise _damaged(file, str(error) or type(error).__name__) from error
     return archive
@@ -79,15 +101,31 @@ def _proved_seal(file: Path) -> str:
 
 def _read_manifest(file: Path) -> Manifest:
     with zipfile.ZipFile(file) as found:
+        if found.getinfo(MANIFEST).file_size > MOST_MANIFEST_BYTES:
+            raise ValueError("its manifest is too large")
         manifest = decoded(found.read(MANIFEST))
         names = set(found.namelist()) - {MANIFEST}
         if names != set(manifest.members) or len(found.namelist()) != len(names) + 1:
             raise ValueError("its members are not those of its manifest")
-    for name in (one.path for one in manifest.files):
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"the file {name} leads out of the plugin's folder")
+    _check_files(manifest)
+    tables = {one.name for one in manifest.tables}
+    if not {one.table for one in manifest.sequences} <= tables:
+        raise ValueError("it numbers tables that it does not hold")
+    needed = [one.member for one in (*manifest.tables, *manifest.elsewhere, *manifest.files)]
+    if not names.issuperset(needed) or (manifest.has_grants and GRANTS not in names):
+        raise ValueError("it lacks members that its manifest speaks of")
     return manifest
+
+
+def _check_files(manifest: Manifest) -> None:
+    for one in manifest.files:
+        path = PurePosixPath(one.path)
+        if path.is_absolute() or ".." in path.parts or str(path) != one.path or "\0" in one.path:
+            raise ValueError(f"the file {one.path} leads out of the plugin's folder")
+        if not 0 <= one.mode <= 0o777:
+            raise ValueError(f"the file {one.path} has a mode beyond reading, writing and running")
+    if len({one.path for one in manifest.files}) < len(manifest.files):
+        raise ValueError("a file is in it twice")
 
 
 def _prove_members(archive: Archive, progress: Progress) -> None:
@@ -96,6 +134,16 @@ def _prove_members(archive: Archive, progress: Progress) -> None:
         if measured(archive.chunks(name), counted=wanted.rows is not None) != wanted:
             raise ValueError(f"{name} is not what the manifest says")
         progress("Verifying the archive", done, len(members))
+
+
+def _prove_documents(archive: Archive) -> None:
+    """Raise ValueError unless what is read as JSON later is of the kind that is written."""
+    for name in (LEDGER, SETTINGS, GRANTS):
+        if not isinstance(archive.document(name) or {}, dict):
+            raise ValueError(f"{name} holds something else")
+    first_seen = (archive.document(LEDGER) or {}).get("first_seen_at")
+    if first_seen is not None:
+        datetime.datetime.fromisoformat(first_seen)
 
 
 def measured(chunks: Iterator[bytes], *, counted: bool) -> Member:
