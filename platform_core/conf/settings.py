@@ -158,7 +158,7 @@ def _decoded(
         try:
             values[name] = source.decode_complex_value(name, field, text)
         except ValueError:
-            if text.lstrip()[:1] in "[{":
+            if text.lstrip().startswith(("[", "{")):
                 problems.append(
                     PluginProblem(
                         plugin=owner,

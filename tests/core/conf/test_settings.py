@@ -49,6 +49,12 @@ def test_lists_are_read_from_commas_and_json(text: str) -> None:
     assert load({"PLUGIN_X_TOKEN": "t", "PLUGIN_X_HOSTS": text}).hosts == ["a", "b"]
 
 
+@pytest.mark.parametrize("text", ["", " ", "[]", ","])
+def test_an_empty_list_is_one(text: str) -> None:
+    found = load({"PLUGIN_X_TOKEN": "t", "PLUGIN_X_HOSTS": text}, hosts=["from the file"])
+    assert found.hosts == []
+
+
 def test_every_problem_is_told_at_once_and_no_value_is(tmp_path: Path) -> None:
     environ = {
         "PLUGIN_X_SEATS": SECRET,
