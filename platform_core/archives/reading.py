@@ -111,8 +111,9 @@ def _read_manifest(file: Path) -> Manifest:
     tables = {one.name for one in manifest.tables}
     if not {one.table for one in manifest.sequences} <= tables:
         raise ValueError("it numbers tables that it does not hold")
-    needed = [one.member for one in (*manifest.tables, *manifest.elsewhere, *manifest.files)]
-    if not names.issuperset(needed) or (manifest.has_grants and GRANTS not in names):
+    needed = {one.member for one in (*manifest.tables, *manifest.elsewhere)}
+    needed |= {one.member for one in manifest.files}
+    if not names >= needed or (manifest.has_grants and GRANTS not in names):
         raise ValueError("it lacks members that its manifest speaks of")
     return manifest
 

@@ -33,7 +33,15 @@ _SHAPE: dict[str, type] = {
 }
 _LABEL = b"sha256:"
 _SEAL_LENGTH = len(_LABEL) + 64
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, RuntimeError, ValueError, TypeError)
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+)
 """What a file that another hand has put together may raise: container, compression, encryption, manifest."""
 
 Moved = Callable[[int], None]

@@ -226,10 +226,9 @@ def test_a_manifest_of_another_shape_is_refused(changes: dict[str, Any], tmp_pat
 @pytest.mark.parametrize("manifest", [b"[]", b"[" * 100_000, b'{"format": 1}', b" " * (65 << 20)])
 def test_a_manifest_that_is_none_is_refused(manifest: bytes, tmp_path: Path) -> None:
     path = tmp_path / "none.zip"
-    with new_file(path) as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("manifest.json", manifest)
-            archive.comment = b"sha256:" + b"0" * 64
+    with new_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", manifest)
+        archive.comment = b"sha256:" + b"0" * 64
 
     with pytest.raises(BackupError) as refused:
         ArchiveReader(path)

@@ -69,4 +69,6 @@ def _parents(exported: Exported) -> list[Any]:
 
 
 def _foreign(what: str) -> Invalid:
-    return Invalid(f"The archive was not made by uninstalling this plugin: {what}.", code="foreign_grants")
+    return Invalid(
+        f"The archive was not made by uninstalling this plugin: {what}.", code="foreign_grants"
+    )
