@@ -150,6 +150,19 @@ class TestDeployment:
         )
         return Answer(done.returncode, done.stdout, done.stderr)
 
+    def run_python(self, code: str) -> Answer:
+        """Run Python code with the deployment's settings."""
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=self.folder,
+            env=self.environment(DJANGO_SETTINGS_MODULE="settings"),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
 
 @contextmanager
 def new_database() -> Iterator[str]:

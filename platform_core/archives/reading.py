@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from platform_core.archives.manifest import Manifest, decoded
+from platform_core.archives.manifest import GRANTS, LEDGER, SETTINGS, Manifest, decoded
 from platform_core.registry.problems import PluginErrors, PluginProblem
 from platform_core.sealed.reading import SealBroken, SealedFile
 
@@ -64,12 +65,40 @@ def open_archive(file: Path, progress: Progress) -> Archive:
             for _ in archive.chunks(name):
                 pass
             progress("Verifying the archive", done, len(sealed.members))
+        _prove_manifest(archive.manifest)
+        _prove_documents(archive)
     except BaseException as error:  # Ctrl-C too: the file does not stay open
         sealed.close()
-        if isinstance(error, LookupError | TypeError | ValueError):
+        if isinstance(error, AttributeError | LookupError | TypeError | ValueError):
             raise _damaged(file, str(error) or type(error).__name__) from error
         raise
     return archive
+
+
+def _prove_manifest(manifest: Manifest) -> None:
+    """Raise ValueError for a manifest that speaks of what the archive of a plugin cannot bring."""
+    tables = {one.name for one in manifest.tables}
+    if not {one.table for one in manifest.sequences} <= tables:
+        raise ValueError("it numbers tables that it does not hold")
+    needed = {one.member for one in (*manifest.tables, *manifest.elsewhere)}
+    if not needed <= set(manifest.members) or (
+        manifest.has_grants and GRANTS not in manifest.members
+    ):
+        raise ValueError("it lacks members that its manifest speaks of")
+    for name in manifest.files:
+        mode = manifest.members[name].mode
+        if mode is not None and not 0 <= mode <= 0o777:
+            raise ValueError(f"{name} has a mode beyond reading, writing and running")
+
+
+def _prove_documents(archive: Archive) -> None:
+    """Raise ValueError unless what is read as JSON later is of the kind that is written."""
+    for name in (LEDGER, SETTINGS, GRANTS):
+        if not isinstance(archive.document(name) or {}, dict):
+            raise ValueError(f"{name} holds something else")
+    first_seen = (archive.document(LEDGER) or {}).get("first_seen_at")
+    if first_seen is not None:
+        datetime.datetime.fromisoformat(first_seen)
 
 
 def _damaged(file: Path, what: str) -> PluginErrors:

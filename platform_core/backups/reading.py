@@ -12,6 +12,16 @@ from platform_core.backups.server import DatabaseServer
 from platform_core.sealed.format import SEAL_BYTES, Moved
 from platform_core.sealed.reading import SealBroken, SealedFile
 
+_SHAPE: dict[str, type] = {
+    "rows": dict,
+    "plugins": list,
+    "migrations": list,
+    "postgresql": str,
+    "created_at": str,
+    "core": str,
+    "secrets": bool,
+}
+
 
 @contextmanager
 def open_backup(path: Path, *, progress: Progress) -> Iterator[SealedFile]:
@@ -27,6 +37,7 @@ def open_backup(path: Path, *, progress: Progress) -> Iterator[SealedFile]:
     try:
         with _opened(path, moved) as archive:
             _refuse_format(archive)
+            _refuse_shape(archive)
             yield archive
     except SealBroken as error:
         raise BackupError(
@@ -50,6 +61,12 @@ def load_backup(
         )
     with server.connect(database) as connection:
         connection.execute("ANALYZE")
+
+
+def _refuse_shape(archive: SealedFile) -> None:
+    """Raise SealBroken for a manifest that no backup has: the seal does not say who made the file."""
+    if not all(isinstance(archive.manifest.get(key), kind) for key, kind in _SHAPE.items()):
+        raise SealBroken("its manifest is not that of a backup")
 
 
 def _opened(path: Path, moved: Moved) -> SealedFile:

@@ -73,6 +73,7 @@ def restore_backup(
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         secrets = bool(archive.manifest["secrets"])
         members = archive.names_below(FILES)
+        _refuse_places(archive, members)
         journal = Journal(
             stamp=stamp,
             incoming=server.beside(f"restoring_{stamp.lower()}"),
@@ -117,6 +118,18 @@ def drop_previous_states(server: DatabaseServer, data_dir: Path) -> tuple[list[s
         for folder in folders:
             shutil.rmtree(folder)
     return databases, folders
+
+
+def _refuse_places(archive: SealedFile, members: list[str]) -> None:
+    """Raise BackupError for files that no backup holds: they would take the place of the cluster or of a journal."""
+    for name in members:
+        place = name.removeprefix(FILES).partition("/")[0]
+        if files.LEFT_OUT.fullmatch(place):
+            raise BackupError(
+                "backup_damaged",
+                f"{archive.path.name} holds {name}, which belongs to no backup.",
+                "Nothing was changed. Use a backup that platformctl db backup has made.",
+            )
 
 
 def _stage(archive: SealedFile, members: list[str], folder: Path, progress: Progress) -> None:

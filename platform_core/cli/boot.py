@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import psycopg
@@ -107,6 +108,7 @@ def _set_up_django() -> None:
     from platform_core.plugin import PluginConfig
 
     try:
+        _import_settings()
         django.setup()
     except PluginErrors:
         raise
@@ -119,6 +121,22 @@ def _set_up_django() -> None:
         if broken:
             raise PluginErrors(broken) from None
         raise
+
+
+def _import_settings() -> None:
+    """Import the settings module; raises PluginErrors when there is none, or when it is not Python."""
+    name = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+    try:
+        import_module(name)
+    except (ImportError, SyntaxError, ValueError) as error:
+        problem = PluginProblem(
+            plugin="",
+            code="settings_not_importable",
+            place=name or "DJANGO_SETTINGS_MODULE",
+            message=f"The deployment's settings module cannot be imported: {error}.",
+            way_out=f"Repair it, or name another as settings in {FILE_NAME} or DJANGO_SETTINGS_MODULE.",
+        )
+        raise PluginErrors([problem]) from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from platform_core.backups import listing
 from platform_core.backups.errors import BackupError
@@ -216,7 +217,7 @@ def _shown(name: str, value: Any) -> str:
         return f"{value / 1e6:.1f} MB"
     if name == "last_backup" and value:
         proof = "verified" if value["verified"] else "[yellow]not verified[/]"
-        return f"{value['path']} – {value['age_s'] // 3600} h old, {proof}"
+        return f"{escape(value['path'])} – {value['age_s'] // 3600} h old, {proof}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value or "–") if value != 0 else "0"
+    return escape(str(value or "–")) if value != 0 else "0"

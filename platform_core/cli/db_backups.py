@@ -80,7 +80,7 @@ def backup(
     console.print(
         f"[green]Backed up[/] {rows} rows of {len(made.manifest['rows'])} tables, {proof}:"
     )
-    console.print(f"  {made.path} ({facts['size'] / 1e6:.1f} MB)", highlight=False)
+    console.print(f"  {made.path} ({facts['size'] / 1e6:.1f} MB)", markup=False, highlight=False)
     for name in made.skipped:
         console.print(f"  left out, as it is no regular file: {name}", markup=False)
     for path in made.removed:

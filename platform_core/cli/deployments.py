@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from platform_core.cli import boot
 from platform_core.cli.output import HELD_BACK, AsJson, console, fail, print_json, refuse, step
@@ -81,9 +82,10 @@ def init(
         print_json({"ok": True, "folder": str(folder), "plugins": chosen})
         return
     console.print(
-        f"Made a deployment in [bold]{folder}[/] with {', '.join(chosen) or 'no plugins'}."
+        f"Made a deployment in [bold]{escape(str(folder))}[/] with {', '.join(chosen) or 'no plugins'}."
     )
-    console.print(f"Next: platformctl --dir {shlex.quote(str(folder))} run", highlight=False)
+    following = f"Next: platformctl --dir {shlex.quote(str(folder))} run"
+    console.print(following, markup=False, highlight=False)
 
 
 def check(

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from platform_core.cli import boot
 from platform_core.cli.output import PROBLEMS, AsJson, console, errors, print_json, refuse, table
@@ -114,13 +115,15 @@ def _show(report: ImportReport, *, dry_run: bool, as_json: bool) -> None:
 
 
 def _show_problems(report: ImportReport) -> None:
-    errors.print(f"[bold red]{len(report.problems)} problems[/] – nothing was written.")
+    count = len(report.problems)
+    errors.print(f"[bold red]{count} problem{'s' if count != 1 else ''}[/] – nothing was written.")
     shown = table("", "file", "row", "column", "problem")
     for problem in report.problems[:SHOWN_PROBLEMS]:
-        shown.add_row(problem.file, str(problem.row or ""), problem.column, problem.message)
+        cells = (problem.file, str(problem.row or ""), problem.column, problem.message)
+        shown.add_row(*map(Text, cells))  # not markup: they quote the file
     errors.print(shown)
-    if len(report.problems) > SHOWN_PROBLEMS:
-        errors.print(f"… and {len(report.problems) - SHOWN_PROBLEMS} more; --json lists all.")
+    if count > SHOWN_PROBLEMS:
+        errors.print(f"… and {count - SHOWN_PROBLEMS} more; --json lists all.")
 
 
 def _count(counts: Mapping[str, int], model: str) -> str:

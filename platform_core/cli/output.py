@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from platform_core.registry.problems import PluginProblem
 
@@ -50,7 +51,7 @@ def report(problems: Sequence[PluginProblem]) -> None:
     errors.print(f"[bold red]{count} problem{'s' if count != 1 else ''}[/] – nothing was changed.")
     for problem in problems:
         errors.print()
-        errors.print(f"[bold]{problem.plugin or 'deployment'}[/] {problem.place}", highlight=False)
+        errors.print(Text.assemble((problem.plugin or "deployment", "bold"), f" {problem.place}"))
         errors.print(f"  {problem.message}", markup=False, highlight=False)
         errors.print(f"  → {problem.way_out}", markup=False, highlight=False)
 

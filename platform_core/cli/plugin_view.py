@@ -20,7 +20,8 @@ def show_list(plugins: Sequence[Mapping[str, Any]]) -> None:
     made = table("", "Plugin", "Version", "State", "Distribution", "Summary")
     for one in plugins:
         state = Text(one["state"], style=COLOURS.get(one["state"], "red"))
-        made.add_row(one["slug"], one["version"], state, one["distribution"], one["summary"])
+        others = (Text(one[name]) for name in ("distribution", "summary"))
+        made.add_row(one["slug"], one["version"], state, *others)
     console.print(made, soft_wrap=False)
     for one in plugins:
         _show_reason(one)

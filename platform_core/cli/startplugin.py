@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from platform_core.cli._startplugin import (
     NameRefused,
@@ -75,7 +76,9 @@ def startplugin(
             }
         )
         return
-    console.print(f"Made the plugin [bold]{name}[/] in [bold]{folder}[/]:", highlight=False)
+    console.print(
+        f"Made the plugin [bold]{name}[/] in [bold]{escape(str(folder))}[/]:", highlight=False
+    )
     for path in written:
         console.print(f"  {path}", highlight=False, markup=False)
     if package != name:

@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.apps import apps
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.contrib.staticfiles.finders import AppDirectoriesFinder
 from django.template.loaders.filesystem import Loader
 
 
-def _is_dormant(label: str) -> bool:
-    return label in settings.PLATFORM_DORMANT_LABELS
+def _is_dormant(config: AppConfig) -> bool:
+    """Tell whether a dormant plugin is or brings the application, and nobody else does."""
+    kind = type(config)
+    names = {config.name, f"{kind.__module__}.{kind.__qualname__}"}
+    brought: frozenset[str] = settings.PLATFORM_DORMANT_APPS
+    return config.label in settings.PLATFORM_DORMANT_LABELS or not names.isdisjoint(brought)
 
 
 class EnabledTemplateLoader(Loader):
@@ -24,7 +28,7 @@ class EnabledTemplateLoader(Loader):
         folders = (
             Path(config.path) / "templates"
             for config in apps.get_app_configs()
-            if not _is_dormant(config.label)
+            if not _is_dormant(config)
         )
         return [folder for folder in folders if folder.is_dir()]
 
@@ -38,4 +42,4 @@ class EnabledStaticFinder(AppDirectoriesFinder):
 
 
 def _enabled_configs() -> Iterator[Any]:
-    return (config for config in apps.get_app_configs() if not _is_dormant(config.label))
+    return (config for config in apps.get_app_configs() if not _is_dormant(config))

@@ -44,6 +44,8 @@ MIDDLEWARE = (
 )
 
 REDIS_TIMEOUT_S = 1
+CACHE_ENTRIES = 100_000
+"""Beyond it entries are dropped, those of failed sign-ins too: Django's own 300 would let a crowd wipe them out."""
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 CONTENT_SECURITY_POLICY = {
@@ -133,6 +135,7 @@ def _cache(redis_url: str | None) -> dict[str, Any]:
         return {
             "BACKEND": "django.core.cache.backends.db.DatabaseCache",
             "LOCATION": "platform_core_cache",
+            "OPTIONS": {"MAX_ENTRIES": CACHE_ENTRIES},
         }
     return {
         "BACKEND": "django_redis.cache.RedisCache",

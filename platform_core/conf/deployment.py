@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import limits
 from pydantic import Field, IPvAnyNetwork, field_validator
@@ -87,6 +89,28 @@ class CoreSettings(PluginSettings):
                 raise ValueError("write it like 1000/hour, or off") from None
         return text
 
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, ZoneInfoNotFoundError):
+            raise ValueError("write it like Europe/Paris") from None
+        return name
+
+    @field_validator("email_url")
+    @classmethod
+    def _is_a_way_to_mail(cls, url: str) -> str:
+        if url not in ("console", "file"):
+            try:
+                parts = urlsplit(url)
+                known = parts.scheme == "smtp" and parts.hostname and parts.port != 0
+            except ValueError:  # its text holds the port, which may be a part of the password
+                known = False
+            if not known:
+                raise ValueError("write console, file or smtp://user:password@host:port")
+        return url
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
@@ -119,6 +143,8 @@ def find_deployment(folder: Path, *, environ: Mapping[str, str] | None = None) -
     document = _read_toml(path)
     section = dict(document.get("platform", {}))
     settings_module = section.pop("settings", "settings")
+    if not _is_module_name(settings_module):
+        raise _unreadable(path, "settings in [platform] is no name of a module")
     try:
         core = load_settings(CoreSettings, "PLATFORM_", section=section, environ=environ)
     except SettingsFailure as failure:
@@ -135,17 +161,32 @@ def find_deployment(folder: Path, *, environ: Mapping[str, str] | None = None) -
     )
 
 
+def _is_module_name(name: object) -> bool:
+    return isinstance(name, str) and all(part.isidentifier() for part in name.split("."))
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        problem = PluginProblem(
-            plugin="",
-            code="configuration_unreadable",
-            place=path.name,
-            message=f"The deployment's configuration cannot be read: {error}.",
-            way_out="Correct the file, or write a new one with platformctl init.",
-        )
-        raise PluginErrors([problem]) from error
+        raise _unreadable(path, str(error)) from error
+    for name in ("platform", "plugins"):
+        if not isinstance(document.get(name, {}), dict):
+            raise _unreadable(path, f"{name} is no table; write [{name}] above its settings")
+    for slug, section in document.get("plugins", {}).items():
+        if not isinstance(section, dict):
+            raise _unreadable(path, f"plugins.{slug} is no table; write [plugins.{slug}]")
+    return document
+
+
+def _unreadable(path: Path, why: str) -> PluginErrors:
+    problem = PluginProblem(
+        plugin="",
+        code="configuration_unreadable",
+        place=path.name,
+        message=f"The deployment's configuration cannot be read: {why}.",
+        way_out="Correct the file, or write a new one with platformctl init.",
+    )
+    return PluginErrors([problem])

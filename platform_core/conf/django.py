@@ -212,9 +212,10 @@ def _add_plugins(
     for plugin in resolution.plugins:
         apps += [app for app in (*plugin.config.django_apps, plugin.app) if app not in apps]
     values["INSTALLED_APPS"] = apps
-    values["PLATFORM_DORMANT_LABELS"] = frozenset(
-        plugin.slug for plugin in resolution.plugins if not plugin.enabled
-    )
+    dormant = [plugin for plugin in resolution.plugins if not plugin.enabled]
+    shared = {*base.INSTALLED_APPS, *_collected(enabled, "django_apps")}
+    values["PLATFORM_DORMANT_LABELS"] = frozenset(plugin.slug for plugin in dormant)
+    values["PLATFORM_DORMANT_APPS"] = frozenset(_collected(dormant, "django_apps")) - shared
     values["PLATFORM_ENABLED_SLUGS"] = frozenset(plugin.slug for plugin in enabled)
     middleware = list(values.get("MIDDLEWARE", ()))
     for plugin in enabled:

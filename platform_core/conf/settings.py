@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,7 +77,7 @@ def load_settings(
             PluginProblem(
                 plugin=owner,
                 code="setting_invalid",
-                place=_variable(prefix, item["loc"], section),
+                place=_variable(prefix, item["loc"], section.keys() - values.keys()),
                 message=_sentence(item),
                 way_out=_way_out(item, prefix),
             )
@@ -158,7 +158,7 @@ def _decoded(
         try:
             values[name] = source.decode_complex_value(name, field, text)
         except ValueError:
-            if text.lstrip()[:1] in "[{":
+            if text.lstrip().startswith(("[", "{")):
                 problems.append(
                     PluginProblem(
                         plugin=owner,
@@ -173,12 +173,12 @@ def _decoded(
     return values, problems
 
 
-def _variable(prefix: str, location: tuple[int | str, ...], section: Mapping[str, Any]) -> str:
+def _variable(prefix: str, location: tuple[int | str, ...], section: Collection[str]) -> str:
     name = str(location[0]) if location else ""
-    if prefix.startswith("PLUGIN_") and name in section:
-        return (
-            f"platform.toml [plugins.{prefix.removeprefix('PLUGIN_').rstrip('_').lower()}] {name}"
-        )
+    if name in section:
+        owner = prefix.removeprefix("PLUGIN_").rstrip("_").lower()
+        table = f"plugins.{owner}" if prefix.startswith("PLUGIN_") else owner
+        return f"platform.toml [{table}] {name}"
     return f"{prefix}{name}".upper()
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, connections, transaction
+from django.db import DatabaseError, IntegrityError, connections, models, transaction
+from django.db.models import ProtectedError, RestrictedError
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from psycopg import sql
@@ -61,6 +63,8 @@ def deletion_named(using: str) -> Iterator[None]:
                 with connection.cursor() as cursor:
                     cursor.execute(sql.SQL("SET CONSTRAINTS {} IMMEDIATE").format(names))
                     cursor.execute(sql.SQL("SET CONSTRAINTS {} DEFERRED").format(names))
+    except (ProtectedError, RestrictedError):  # Django's own, which name the rows already
+        raise
     except IntegrityError as error:
         found = referrers_of(error, using=using)
         if not found:
@@ -69,10 +73,14 @@ def deletion_named(using: str) -> Iterator[None]:
 
 
 def referrers_of(error: DatabaseError, *, using: str = "default") -> tuple[Referrer, ...]:
-    """Return whose rows made PostgreSQL refuse a deletion; empty when it is another refusal or cannot be asked.
+    """Return whose rows made PostgreSQL or Django refuse a deletion; empty when it is another refusal or cannot be asked.
 
     Call it after the rollback: the rows are there again, and are counted by plugin and table.
     """
+    if isinstance(error, ProtectedError):
+        return _counted(error.protected_objects)
+    if isinstance(error, RestrictedError):
+        return _counted(error.restricted_objects)
     cause: Any = error.__cause__
     diagnosis = getattr(cause, "diag", None)
     if diagnosis is None or getattr(cause, "sqlstate", None) not in STILL_REFERENCED:
@@ -95,6 +103,14 @@ def referrers_of(error: DatabaseError, *, using: str = "default") -> tuple[Refer
         if count:
             found.append(_referrer(one.table, owner_of_table(one.table, labels), count))
     return tuple(found)
+
+
+def _counted(rows: Iterable[models.Model]) -> tuple[Referrer, ...]:
+    counts = Counter(row._meta.concrete_model or type(row) for row in rows)
+    found = sorted(counts.items(), key=lambda entry: entry[0]._meta.label)
+    return tuple(
+        _referrer(model._meta.db_table, model._meta.app_label, count) for model, count in found
+    )
 
 
 def _keys_like(table: str, name: str, *, using: str) -> list[_ForeignKey]:

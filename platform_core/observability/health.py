@@ -12,12 +12,14 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 from psycopg import Error as PsycopgError
 from psycopg_pool import PoolTimeout
 
 from platform_core.backups import listing
+from platform_core.conf.base import LOOPBACK_HOSTS
 from platform_core.contributions import HealthResult
 from platform_core.observability.metrics import metrics_view
 from platform_core.registry import installed
@@ -65,8 +67,14 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def asked_from_here(request: HttpRequest) -> bool:
-    """Tell whether a process of this machine asks for itself, and not a proxy for somebody else."""
+    """Tell whether a process of this machine asks for itself: not a proxy for somebody else, nor a browser for a page.
+
+    A page can give its own name this machine's address, but then the browser sends that name as the Host.
+    """
     if any(header in request.headers for header in _PROXIED):
+        return False
+    host = request.headers.get("Host")
+    if host is not None and split_domain_port(host)[0] not in LOOPBACK_HOSTS:
         return False
     try:
         return ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback

@@ -11,10 +11,10 @@ import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import platform_core
 from platform_core.registry.discovery import Candidate, Candidates
@@ -117,27 +117,24 @@ def one_at_a_time(data_dir: Path) -> Iterator[None]:
 def kept_verdict(data_dir: Path, key: str) -> Verdict | None:
     """Return what was found for the set with this fingerprint, or None when it was never tried."""
     for one in reversed(_read(data_dir)):
-        if one["key"] == key:
-            return _verdict(one)
+        if one.key == key:
+            return one.held
     return None
 
 
 def last_verdict(data_dir: Path, lists: Lists) -> Verdict:
     """Return what was found last for these lists, whatever has changed since."""
     for one in reversed(_read(data_dir)):
-        if one["lists"] == lists.as_dict():
-            return _verdict(one)
+        if one.lists == lists.as_dict():
+            return one.held
     return {}
 
 
 def keep_verdict(data_dir: Path, key: str, lists: Lists, verdict: Verdict) -> None:
     """Write what was found, whole or not at all, for this user only. Raises PluginErrors when it cannot be written."""
-    held = {
-        slug: {"standing": case.standing, "problems": [one.as_dict() for one in case.problems]}
-        for slug, case in verdict.items()
-    }
-    known = [one for one in _read(data_dir) if one["key"] != key][-KEPT + 1 :]
-    document = [*known, {"key": key, "lists": lists.as_dict(), "held": held}]
+    known = [one for one in _read(data_dir) if one.key != key][-KEPT + 1 :]
+    new = _Entry(key=key, lists=lists.as_dict(), held=verdict)
+    document = [asdict(one) for one in (*known, new)]
     draft = data_dir / f".{FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}"
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -149,22 +146,37 @@ def keep_verdict(data_dir: Path, key: str, lists: Lists, verdict: Verdict) -> No
         raise _not_writable(data_dir, error) from error
 
 
-def _read(data_dir: Path) -> Sequence[Mapping[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """What was found for one set."""
+
+    key: str
+    lists: Mapping[str, Any]
+    held: Verdict
+
+
+def _read(data_dir: Path) -> Sequence[_Entry]:
+    """Return what is remembered; nothing when the file is none of this release's, so that sets are tried out again."""
     try:
-        found: list[Mapping[str, Any]] = json.loads((data_dir / FILE_NAME).read_text("utf-8"))
-    except (OSError, ValueError):  # only a memory: without it the set is tried out again
+        found = json.loads((data_dir / FILE_NAME).read_text("utf-8"))
+        return [
+            _Entry(key=one["key"], lists=one["lists"], held=_verdict(one["held"])) for one in found
+        ]
+    except (OSError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return ()
-    return found
 
 
-def _verdict(one: Mapping[str, Any]) -> Verdict:
-    return {
+def _verdict(held: Mapping[str, Any]) -> Verdict:
+    found = {
         slug: Case(
             standing=case["standing"],
             problems=tuple(PluginProblem(**problem) for problem in case["problems"]),
         )
-        for slug, case in one["held"].items()
+        for slug, case in held.items()
     }
+    if not all(case.standing in get_args(Standing) for case in found.values()):
+        raise ValueError("unknown standing")
+    return found
 
 
 def _not_writable(data_dir: Path, error: OSError) -> PluginErrors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,10 @@ from platform_core.registry.problems import PluginErrors, PluginProblem
 
 MAX_BYTES = 1_000_000_000
 """How much a wheel may unpack to; a plugin is far smaller, and a crafted archive may be endless."""
+MAX_FILES = 100_000
 LIBRARY_FOLDERS = ("purelib", "platlib")
+_UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
+"""What a damaged or crafted file may raise: the container, encryption, names that are none, compression."""
 
 
 @contextmanager
@@ -27,11 +31,11 @@ def unpacked(wheel: Path) -> Iterator[Path]:
             with zipfile.ZipFile(wheel) as archive:
                 _check(archive, wheel)
                 archive.extractall(target)  # absolute names and ".." are made harmless by zipfile
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            for data in target.glob("*.data"):
+                for name in LIBRARY_FOLDERS:
+                    _merge(data / name, target)
+        except _UNREADABLE as error:
             raise _no_wheel(wheel, f"it cannot be read: {error}") from error
-        for data in target.glob("*.data"):
-            for name in LIBRARY_FOLDERS:
-                _merge(data / name, target)
         yield target
 
 
@@ -41,6 +45,8 @@ def _check(archive: zipfile.ZipFile, wheel: Path) -> None:
         raise _no_wheel(wheel, "it has no metadata")
     if sum(one.file_size for one in archive.infolist()) > MAX_BYTES:
         raise _no_wheel(wheel, f"it unpacks to more than {MAX_BYTES:,} bytes")
+    if len(names) > MAX_FILES:
+        raise _no_wheel(wheel, f"it holds more than {MAX_FILES:,} files")
 
 
 def _merge(source: Path, target: Path) -> None:

@@ -20,6 +20,7 @@ from platform_core.resource.operations import STANDARD_ACTIONS, Operation, opera
 from platform_core.resource.rate_limits import (
     RateLimit,
     Standing,
+    charge_items,
     limit_of_action,
     recognise,
     tell,
@@ -72,7 +73,8 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     with ``-`` for descending; ``ordering_fields`` are those that a client may choose too. ``filterset_fields`` maps
     paths to lookups, ``search_fields`` are text fields. ``actions`` may expose fewer than all. ``requires_match`` lets
     nobody change a row without saying by ``If-Match`` which state they have seen. ``limits`` says for actions how often
-    one may call them (``{"create": "20/hour"}``), beside the deployment's general limits. While ``flag`` is off, the answer
+    one may call them (``{"create": "20/hour"}``), each item of a bulk call being one, beside the deployment's general
+    limits. While ``flag`` is off, the answer
     is 404.
     """
 
@@ -98,6 +100,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     actor: Actor
     action: str | None = None
     is_bulk: bool = False
+    standings: Sequence[Standing] = ()
     action_map: Mapping[str, str]
 
     @classmethod
@@ -125,7 +128,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
         self.headers = {}
         self.format_kwarg = None
         self.request = drf = self.initialize_request(request, *args, **kwargs)
-        standings: Sequence[Standing] = ()
+        self.standings = ()
         try:
             method = (request.method or "").lower()
             self.action = self.action_map.get("get" if method == "head" else method)
@@ -135,16 +138,16 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
             self.action = plain_action(self.action)
             self.if_match = request.headers.get("If-Match")
             drf.accepted_renderer, drf.accepted_media_type = self.perform_content_negotiation(drf)
-            self.actor, standings = recognise(drf, self.own_limit())
+            self.actor, self.standings = recognise(drf, self.own_limit())
             with acting_as(self.actor, request_id=request_id_of(request)):
                 self.admit()
                 response = self.answer()
         except Exception as error:  # the one place that turns any error into a problem
             response = self.handle_exception(error)
-            standings = getattr(error, "standings", standings)
+            self.standings = getattr(error, "standings", self.standings)
             if isinstance(error, MethodNotAllowed):
                 response["Allow"] = ", ".join(sorted(one.upper() for one in self.action_map))
-        tell(response, standings)
+        tell(response, self.standings)
         response.headers["Vary"] = "Accept, Authorization, Cookie"
         return response
 
@@ -154,6 +157,13 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
         if text is None:
             return None
         return limit_of_action(f"{self.slug}.{type(self).__name__}.{self.action}", text)
+
+    def charge_items(self, items: int) -> None:
+        """Count a bulk call's items against the limit that the resource sets for the action."""
+        own = self.own_limit()
+        found = charge_items(self.request._request, self.actor, own, items)
+        known = [one for one in self.standings if own is None or one.limit != own]
+        self.standings = [*known, *found]
 
     def admit(self) -> None:
         """Refuse what is off, and whom no row could be open to.

@@ -59,6 +59,7 @@ def perform_bulk(view: Resource) -> HttpResponse:
     calls about the same rows cannot wait for each other.
     """
     items = _items(view.request.data)
+    view.charge_items(len(items))
     strict = _is_strict(view.request.headers.get("Prefer", ""))
     results: list[dict[str, Any]] = [{} for _item in items]
     for index in sorted(range(len(items)), key=lambda one: _id_of(items[one])):

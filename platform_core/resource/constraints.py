@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db.models import F, UniqueConstraint
+from django.db.models import F, ProtectedError, RestrictedError, UniqueConstraint
 from django.utils.translation import gettext_lazy as _
 
 from platform_core.models import DeletionBlocked, Referrer, referrers_of
@@ -46,6 +46,8 @@ class Refusal:
 
 def refusal_of(error: DatabaseError) -> Refusal | None:
     """Return the refusal that ``error`` means, or ``None`` when it is a fault of ours."""
+    if isinstance(error, (ProtectedError, RestrictedError)):
+        return _in_use(error)
     cause: Any = error.__cause__
     state = getattr(cause, "sqlstate", None) or ""
     diagnosis = getattr(cause, "diag", None)

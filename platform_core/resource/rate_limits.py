@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 import limits
@@ -32,6 +33,7 @@ REDIS_WAIT_S = 0.5
 REDIS_AWAY_S = 5.0
 _MOST_CONNECTIONS = 32
 _MOST_WINDOWS = 100_000
+_HOST_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +82,21 @@ class LocalWindows:
         self._lock = threading.Lock()
         self._counts: dict[str, tuple[float, int]] = {}
 
-    def incr(self, key: str, expiry: int) -> int:
-        """Count one more under ``key``, which is forgotten after ``expiry`` seconds, and return the count."""
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count ``amount`` more under ``key``, which is forgotten after ``expiry`` seconds, and return the count."""
         now = time.monotonic()
         with self._lock:
             if len(self._counts) >= _MOST_WINDOWS:
-                alive = {one: found for one, found in self._counts.items() if found[0] > now}
-                self._counts = alive if len(alive) < _MOST_WINDOWS else {}
+                self._forget(now)
             ends, count = self._counts.get(key, (now + expiry, 0))
-            self._counts[key] = (ends, count + 1)
-            return count + 1
+            self._counts[key] = (ends, count + amount)
+            return count + amount
+
+    def _forget(self, now: float) -> None:
+        """Forget what is over, and whoever called least: many callers cannot wipe out what one has used up."""
+        alive = [entry for entry in self._counts.items() if entry[1][0] > now]
+        alive.sort(key=lambda entry: entry[1][1], reverse=True)
+        self._counts = dict(alive[: _MOST_WINDOWS // 2])
 
 
 class Windows:
@@ -100,18 +107,18 @@ class Windows:
         self._shared: Any = None if redis_url is None else _redis_windows(redis_url)
         self._away_until = 0.0
 
-    def incr(self, key: str, expiry: int) -> int:
-        """Count one more under ``key`` for ``expiry`` seconds and return the count; never fails."""
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count ``amount`` more under ``key`` for ``expiry`` seconds and return the count; never fails."""
         if self._shared is None or time.monotonic() < self._away_until:
-            return self._local.incr(key, expiry)
+            return self._local.incr(key, expiry, amount)
         from redis.exceptions import RedisError
 
         try:
-            return int(self._shared.incr(key, expiry))
+            return int(self._shared.incr(key, expiry, amount))
         except (RedisError, OSError) as error:
             self._away_until = time.monotonic() + REDIS_AWAY_S
             logger.warning("Redis is away, limits count per process: %s", type(error).__name__)
-            return self._local.incr(key, expiry)
+            return self._local.incr(key, expiry, amount)
 
 
 def _redis_windows(url: str) -> Any:
@@ -151,15 +158,43 @@ def enforce(request: HttpRequest, actor: Actor, own: RateLimit | None = None) ->
 
     Raises ``TooManyRequests``.
     """
-    if actor.id is None:
-        who, limit = f"ip:{client_address(request)}", general_limit("anonymous")
-    else:
-        who, limit = f"{actor.kind}:{actor.id}", general_limit("signed_in")
-    standings = [_count(one, who) for one in (limit, own) if one is not None]
+    limit = general_limit("anonymous" if actor.id is None else "signed_in")
+    return _charge(_who(request, actor), [limit, own])
+
+
+def charge_items(
+    request: HttpRequest, actor: Actor, own: RateLimit | None, items: int
+) -> Sequence[Standing]:
+    """Count what one call does ``items`` times against the action's ``own`` limit, the call itself being counted.
+
+    Raises ``TooManyRequests``.
+    """
+    return _charge(_who(request, actor), [own], items - 1)
+
+
+def _charge(who: str, known: Sequence[RateLimit | None], amount: int = 1) -> Sequence[Standing]:
+    standings = [_count(one, who, amount) for one in known if one is not None]
     exceeded = [one.renewed_in_s for one in standings if one.remaining < 0]
     if exceeded:
         raise TooManyRequests(standings, max(exceeded))
     return standings
+
+
+def _who(request: HttpRequest, actor: Actor) -> str:
+    if actor.id is None:
+        return f"ip:{_neighbourhood(client_address(request))}"
+    return f"{actor.kind}:{actor.id}"
+
+
+def _neighbourhood(address: str) -> str:
+    """Return what one subscriber has: an IPv4 address, or the /64 of an IPv6 one, in which anybody picks addresses."""
+    try:
+        found = ip_address(address)
+    except ValueError:  # the socket of a file has none
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> _HOST_BITS << _HOST_BITS))
 
 
 def recognise(request: Request, own: RateLimit | None = None) -> tuple[Actor, Sequence[Standing]]:
@@ -176,12 +211,12 @@ def recognise(request: Request, own: RateLimit | None = None) -> tuple[Actor, Se
     return actor, enforce(request._request, actor, own)
 
 
-def _count(limit: RateLimit, who: str) -> Standing:
-    """Count one call in the present window, which starts at another moment for each caller."""
+def _count(limit: RateLimit, who: str, amount: int) -> Standing:
+    """Count ``amount`` calls in the present window, which starts at another moment for each caller."""
     name = f"{limit.name}:{who}"
     offset = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest()) % limit.seconds
     window, passed = divmod(int(time.time()) + offset, limit.seconds)
-    count = windows().incr(f"{name}:{window}", limit.seconds)
+    count = windows().incr(f"{name}:{window}", limit.seconds, amount)
     return Standing(limit, limit.amount - count, limit.seconds - passed)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 JSON = "application/json"
+_MOST_DIGITS = 20
 
 
 def _plain(value: object) -> Any:
@@ -79,6 +80,8 @@ class OrjsonParser(BaseParser):
         ``DATA_UPLOAD_MAX_MEMORY_SIZE``, which a parser that reads the stream would pass by.
         """
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if limit is not None and _announced(parser_context or {}) > limit:
+            raise RequestDataTooBig  # before waiting for what is not to be read
         body = stream.read() if limit is None else stream.read(limit + 1)
         if limit is not None and len(body) > limit:
             raise RequestDataTooBig
@@ -86,6 +89,13 @@ class OrjsonParser(BaseParser):
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise ParseError(_("The body is not valid JSON."), code="malformed_json") from error
+
+
+def _announced(parser_context: Mapping[str, Any]) -> int:
+    """Return the length that the request says its body has; 0 when it says none."""
+    request = parser_context.get("request")
+    text = str(request.META.get("CONTENT_LENGTH") or "") if request is not None else ""
+    return int(text) if text.isdecimal() and len(text) < _MOST_DIGITS else 0
 
 
 class JSONNegotiation(DefaultContentNegotiation):

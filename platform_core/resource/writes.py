@@ -87,7 +87,7 @@ class Writes:
         self.require("add", self.unsaved_object(serializer))
         created = self.create_object(serializer)
         response = self.answer_row(self.verified("add", created.pk), status=201)
-        place = self.request.path.partition("bulk/")[0]
+        place = self.request.path.removesuffix("bulk/create/")
         response["Location"] = f"{place}{created.pk}/"
         return response
 

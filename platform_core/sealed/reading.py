@@ -21,9 +21,11 @@ from platform_core.sealed.format import (
     hash_before_seal,
 )
 
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError)
-"""What a damaged container, its compression or its end may raise."""
-_NO_MANIFEST = (LookupError, TypeError, AttributeError)
+MOST_MANIFEST_BYTES = 64 << 20
+"""Far more than a manifest has, which is read whole; the seal says that nobody damaged the file, not who made it."""
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError, RuntimeError)
+"""What a damaged or forged container, its compression or encryption, or its end may raise."""
+_NO_MANIFEST = (TypeError, AttributeError)
 """What a manifest of another shape may raise."""
 
 
@@ -41,7 +43,7 @@ class SealedFile:
         try:
             self.seal = self._proved_seal(moved)
             self._zip = zipfile.ZipFile(self._file)
-            self.manifest: dict[str, Any] = json.loads(self._zip.read(MANIFEST))
+            self.manifest = self._read_manifest()
             found = self.manifest.pop("members")
             self.members = {name: Member(**one) for name, one in found.items()}
             self._refuse_names()
@@ -103,12 +105,22 @@ class SealedFile:
             raise SealBroken("its SHA-256 is not the one that it was sealed with")
         return digest
 
+    def _read_manifest(self) -> dict[str, Any]:
+        if self._zip.getinfo(MANIFEST).file_size > MOST_MANIFEST_BYTES:
+            raise SealBroken("its manifest is too large")
+        found: dict[str, Any] = json.loads(self._zip.read(MANIFEST))
+        if not isinstance(found, dict):
+            raise SealBroken("its manifest is none")
+        return found
+
     def _refuse_names(self) -> None:
         """Refuse members that the manifest does not know, and names that lead out of a folder."""
         names = self._zip.namelist()
         if sorted(names) != sorted((MANIFEST, *self.members)):
             raise SealBroken("its members are not those of its manifest")
         for name in self.members:
-            parts = PurePosixPath(name).parts
-            if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+            path = PurePosixPath(name)
+            # One spelling only: of "files//etc/x" the part below "files/" would be an absolute path.
+            unusual = path.is_absolute() or ".." in path.parts or str(path) != name
+            if unusual or "\\" in name or "\0" in name:
                 raise SealBroken(f"the name {name} leads out of its folder")

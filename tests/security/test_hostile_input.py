@@ -298,3 +298,9 @@ def test_hostile_headers_are_refused_or_ignored(
     if status >= 400:
         assert answer["Content-Type"] == "application/problem+json"
         assert "evil" not in answer.content.decode()
+
+
+def test_what_is_not_there_asks_for_no_csrf_token() -> None:
+    strict = Client(raise_request_exception=False, enforce_csrf_checks=True)
+    answer = strict.post("/api/v1/identity/nowhere/", b"{}", content_type="application/json")
+    assert answer.status_code == 404

@@ -59,7 +59,7 @@ class RoleGrants:
         self, slug: str, exported: Mapping[str, Sequence[Any]]
     ) -> Sequence[MissingReference]:
         """Return what the grants of a plugin that comes back need and is gone."""
-        return portability.missing_grants(exported)
+        return portability.missing_grants(slug, exported)
 
     def import_grants(self, slug: str, exported: Mapping[str, Sequence[Any]]) -> None:
         """Put back the grants of a plugin that comes back."""

@@ -136,6 +136,8 @@ def test_somebody_whose_grant_has_ended_gives_nothing() -> None:
         {"object_id": uuid4()},
         {"object_model": "identity.Nothing", "object_id": uuid4()},
         {"object_model": "nonsense", "object_id": uuid4()},
+        {"object_model": "identity.RefreshToken", "object_id": uuid4()},
+        {"object_model": "auth.Permission", "object_id": uuid4()},
         {"object_model": "identity.User", "object_id": uuid4()},
         {"starts_at": timezone.now(), "ends_at": timezone.now() - timedelta(days=1)},
     ],

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.core import mail
+from django.core.cache import cache
 from django.http import HttpRequest
 from django.test import Client
 from rest_framework.request import Request
@@ -101,6 +102,21 @@ class TestApp:
             post(client, f"{APP}/auth/login", body)
 
         answer = sign_in(client)
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["code"] == "too_many_login_attempts"
+
+    def test_guessing_at_many_accounts_does_not_make_one_guessable_again(
+        self, client: Client, person: User
+    ) -> None:
+        wrong = {"email": "person@example.org", "password": "not the password"}
+        for _ in range(5):
+            post(client, f"{APP}/auth/login", wrong)
+        for number in range(400):  # what guesses at others leave behind
+            cache.set(f"~{number}", [1.0], 300)
+            cache.set(f"{number}", [1.0], 300)
+
+        answer = sign_in(client)
+
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["code"] == "too_many_login_attempts"
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from platform_core.backups.lock import backup_lock
 from platform_core.backups.making import FORMAT_VERSION
 from platform_core.backups.reading import open_backup
 from platform_core.backups.restoring import drop_previous_states, refuse_users
+from platform_core.sealed.format import MANIFEST, SEAL, SEAL_BYTES, hash_before_seal
 from platform_core.sealed.writing import SealedWriter
 from tests.core.backups.ground import Place, silent
 
@@ -173,18 +176,82 @@ def test_every_flipped_byte_and_every_missing_end_is_refused(place: Place, tmp_p
     assert place.databases() == {place.server.database}
 
 
-def test_a_member_that_would_be_unpacked_elsewhere_is_refused(place: Place, tmp_path: Path) -> None:
-    path = tmp_path / "evil.zip"
+def forged(path: Path, name: str, **changes: Any) -> Path:
+    """Write a sealed backup that holds a file called ``name``: the seal proves no more than that nothing is damaged."""
+    manifest = {
+        "format": FORMAT_VERSION,
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "core": "1.0",
+        "postgresql": "18.0",
+        "plugins": [],
+        "migrations": [],
+        "rows": {},
+        "secrets": True,
+        "verified": None,
+    }
     with SealedWriter(path, "draft", compression=zipfile.ZIP_STORED) as writer:
-        writer.add("files/../../outside", [b"evil"])
-        writer.finish({"format": FORMAT_VERSION})
+        writer.add(name, [b"evil"])
+        writer.finish({**manifest, **changes})
         writer.place()
+    return path
 
-    with (
-        pytest.raises(BackupError, match="not the file that was written"),
-        open_backup(path, progress=silent),
-    ):
+
+def refusal(path: Path) -> str:
+    with pytest.raises(BackupError) as refused, open_backup(path, progress=silent):
         pass
+    return refused.value.code
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "files/../../outside",
+        "files/{}/outside",
+        "files//{}/outside",
+        "files/./x",
+        "files//x",
+        "/x",
+    ],
+)
+def test_a_member_that_would_be_unpacked_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
+    assert refusal(forged(tmp_path / "evil.zip", name.format(tmp_path))) == "backup_damaged"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"rows": None}, {"plugins": {}}, {"secrets": "no"}, {"postgresql": 18}, {"created_at": []}],
+    ids=str,
+)
+def test_a_manifest_of_another_shape_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
+    assert refusal(forged(tmp_path / "odd.zip", "files/x", **changes)) == "backup_damaged"
+
+
+@pytest.mark.parametrize("manifest", [b"[]", b"[" * 100_000, b'{"format": 1}', b" " * (65 << 20)])
+def test_a_manifest_that_is_none_is_refused(manifest: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "none.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(MANIFEST, manifest)
+        archive.comment = SEAL.ljust(SEAL_BYTES, b"0")
+    with path.open("r+b") as file:
+        digest = hash_before_seal(file)
+        file.seek(-64, os.SEEK_END)
+        file.write(digest.encode())
+
+    assert refusal(path) == "backup_damaged"
+
+
+@pytest.mark.parametrize("name", ["files/postgres/data/PG_VERSION", "files/restore.json"])
+def test_a_backup_cannot_bring_what_belongs_to_the_commands(
+    name: str, place: Place, tmp_path: Path
+) -> None:
+    before = place.state()
+    path = forged(tmp_path / "evil.zip", name)
+
+    with pytest.raises(BackupError, match="belongs to no backup"):
+        place.restore(path)
+
+    assert place.state() == before
+    assert place.databases() == {place.server.database}
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:

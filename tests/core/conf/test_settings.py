@@ -49,6 +49,12 @@ def test_lists_are_read_from_commas_and_json(text: str) -> None:
     assert load({"PLUGIN_X_TOKEN": "t", "PLUGIN_X_HOSTS": text}).hosts == ["a", "b"]
 
 
+@pytest.mark.parametrize("text", ["", " ", "[]", ","])
+def test_an_empty_list_is_one(text: str) -> None:
+    found = load({"PLUGIN_X_TOKEN": "t", "PLUGIN_X_HOSTS": text}, hosts=["from the file"])
+    assert found.hosts == []
+
+
 def test_every_problem_is_told_at_once_and_no_value_is(tmp_path: Path) -> None:
     environ = {
         "PLUGIN_X_SEATS": SECRET,
@@ -137,3 +143,57 @@ def test_a_database_that_does_not_run_yet_may_lie_below_any_path(tmp_path: Path)
     found = database_settings(data_dir, {}, pool_size=None)
 
     assert found["HOST"] == f"{data_dir}/postgres"
+
+
+CONFIGURATIONS = {
+    "platform = 3\n": ("configuration_unreadable", "platform.toml"),
+    "plugins = []\n[platform]\n": ("configuration_unreadable", "platform.toml"),
+    "[plugins]\nidentity = 3\n": ("configuration_unreadable", "platform.toml"),
+    "[platform]\nsettings = 3\n": ("configuration_unreadable", "platform.toml"),
+    '[platform]\nsettings = "../other"\n': ("configuration_unreadable", "platform.toml"),
+    "[platform\n": ("configuration_unreadable", "platform.toml"),
+    "[platform]\nfoo = 1\n": ("setting_invalid", "platform.toml [platform] foo"),
+    '[platform]\ntime_zone = "Nowhere/X"\n': (
+        "setting_invalid",
+        "platform.toml [platform] time_zone",
+    ),
+    '[platform]\ntime_zone = "/etc/passwd"\n': (
+        "setting_invalid",
+        "platform.toml [platform] time_zone",
+    ),
+}
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_a_configuration_that_makes_no_sense_is_told(text: str, tmp_path: Path) -> None:
+    (tmp_path / "platform.toml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(PluginErrors) as refused:
+        find_deployment(tmp_path, environ={})
+
+    (problem,) = refused.value.problems
+    assert (problem.code, problem.place) == CONFIGURATIONS[text]
+    assert problem.way_out
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"smtp://u:{SECRET}@mail.example.org:port",
+        f"smtp://u:p@mail.example.org:{SECRET}",
+        f"imap://u:{SECRET}@mail.example.org",
+        SECRET,
+    ],
+)
+def test_a_mail_address_that_is_none_is_refused_without_being_told(
+    address: str, tmp_path: Path
+) -> None:
+    (tmp_path / "platform.toml").write_text('[platform]\nemail_url = "file"\n', encoding="utf-8")
+
+    with pytest.raises(PluginErrors) as refused:
+        find_deployment(tmp_path, environ={"PLATFORM_EMAIL_URL": address})
+
+    (problem,) = refused.value.problems
+    assert (problem.code, problem.place) == ("setting_invalid", "PLATFORM_EMAIL_URL")
+    assert "smtp://user:password@host:port" in problem.message
+    assert SECRET not in str(problem)

@@ -25,6 +25,11 @@ def test_a_process_of_this_machine_is_told_owners_details_and_digest(address: st
     assert all("detail" in check for check in body["checks"])
 
 
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
+def test_this_machine_may_call_itself_by_any_of_its_own_names(host: str) -> None:
+    assert "digest" in ready("127.0.0.1", Host=host)
+
+
 @pytest.mark.parametrize(
     ("address", "headers"),
     [
@@ -36,6 +41,8 @@ def test_a_process_of_this_machine_is_told_owners_details_and_digest(address: st
         ("127.0.0.1", {"X-Real-IP": "127.0.0.1"}),
         ("127.0.0.1", {"Forwarded": "for=127.0.0.1"}),
         ("203.0.113.7", {"X-Forwarded-For": "127.0.0.1"}),
+        ("127.0.0.1", {"Host": "page.example"}),
+        ("127.0.0.1", {"Host": "localhost.example:8000"}),
     ],
     ids=str,
 )

@@ -31,11 +31,21 @@ def requests_of(plugin: str) -> float:
 
 @pytest.mark.parametrize(
     ("address", "headers"),
-    [("203.0.113.7", {}), ("127.0.0.1", {"X-Forwarded-For": "203.0.113.7"}), ("", {})],
+    [
+        ("203.0.113.7", {}),
+        ("127.0.0.1", {"X-Forwarded-For": "203.0.113.7"}),
+        ("", {}),
+    ],
     ids=str,
 )
 def test_metrics_do_not_exist_for_others(address: str, headers: dict[str, str]) -> None:
     assert Client().get("/metrics", REMOTE_ADDR=address, headers=headers).status_code == 404
+
+
+def test_a_page_that_names_this_machine_reads_no_metrics() -> None:
+    answer = Client().get("/metrics", REMOTE_ADDR="127.0.0.1", headers={"Host": "page.example"})
+    assert answer.status_code == 400
+    assert b"platform_request" not in answer.content
 
 
 def test_a_request_counts_for_the_plugin_whose_route_answers() -> None:

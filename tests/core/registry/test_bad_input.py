@@ -301,6 +301,27 @@ def test_a_database_newer_than_the_code_is_refused(deployment: TestDeployment) -
         assert_refused(answer, "database_newer", "9999_x", plugin="identity")
 
 
+@pytest.mark.parametrize("module", ["nowhere.at_all", "broken"])
+def test_settings_that_cannot_be_imported_are_told(deployment: TestDeployment, module: str) -> None:
+    (deployment.folder / "platform.toml").write_text(
+        f'[platform]\nsettings = "{module}"\n', encoding="utf-8"
+    )
+    (deployment.folder / "broken.py").write_text("def (\n", encoding="utf-8")
+
+    answer = deployment.call("check", "--json")
+
+    assert_refused(answer, "settings_not_importable", module, plugin="")
+    assert "Traceback" not in answer.err
+
+
+def test_what_was_typed_is_repeated_as_it_was(deployment: TestDeployment) -> None:
+    answer = deployment.call("plugin", "enable", "[/bold]x[red]")
+
+    assert answer.code == 1
+    assert "Traceback" not in answer.err
+    assert "[/bold]x[red]" in answer.err
+
+
 def test_no_deployment_says_how_to_make_one(tmp_path: Path, deployment: TestDeployment) -> None:
     (deployment.folder / "platform.toml").unlink()
 

@@ -69,6 +69,11 @@ def test_bodies_that_are_refused(
     assert_problem(response, status, code)
 
 
+def test_a_body_that_is_announced_too_large_is_not_waited_for(librarian: Any) -> None:
+    said = {"CONTENT_LENGTH": str(2**30)}
+    assert_problem(librarian.call("POST", "branches/", {"name": "x"}, **said), 413, "too_large")
+
+
 @override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=10)
 def test_a_body_that_is_too_large_is_refused(librarian: Any) -> None:
     assert_problem(librarian.call("POST", "branches/", {"name": "x" * 100}), 413, "too_large")

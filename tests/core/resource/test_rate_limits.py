@@ -15,6 +15,7 @@ from platform_core.resource.rate_limits import LocalWindows, RateLimit, Windows
 from platform_core.resource.requests import client_address
 from tests.core.resource.conftest import ApiClient, Library
 from tests.core.resource.test_retries import at_once
+from tests.core.resource.testapp.models import Shelf
 from tests.core.resource.testapp.resources import ShelfResource
 
 LIMITS = {"signed_in": "20/hour", "anonymous": "5/hour"}
@@ -95,6 +96,50 @@ def test_a_resource_may_limit_an_action(
     assert [one.status_code for one in answers] == [201, 201, 429]
     assert '.create";r=1' in answers[0]["RateLimit"]
     assert librarian.call("GET", "shelves/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_each_item_of_a_bulk_call_counts_for_the_actions_limit(
+    limited: None, librarian: Any, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ShelfResource, "limits", {"create": "3/hour"})
+    items = [{"name": "S", "branch": str(library.north.pk)}] * 2
+
+    done = librarian.call("POST", "shelves/bulk/create/", {"items": items})
+    refused = librarian.call("POST", "shelves/bulk/create/", {"items": items})
+
+    assert done.status_code == 200
+    assert '.create";r=1' in done["RateLimit"]
+    assert done["RateLimit"].startswith('"signed_in";r=19;')
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert '.create";r=0' in refused["RateLimit"]
+    assert Shelf.objects.filter(name="S").count() == 2
+
+
+@pytest.mark.django_db
+def test_another_address_of_the_same_subscriber_counts_with_the_first(
+    limited: None, anonymous: Any
+) -> None:
+    statuses = [
+        anonymous.call("GET", "hello/", REMOTE_ADDR=f"2001:db8:1:2::{host:x}").status_code
+        for host in range(6)
+    ]
+    assert statuses == [200] * 5 + [429]
+    other = {"REMOTE_ADDR": "2001:db8:1:3::1"}
+    assert anonymous.call("GET", "hello/", **other).status_code == 200
+
+
+def test_many_callers_cannot_make_a_process_forget_who_has_called_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rate_limits, "_MOST_WINDOWS", 10)
+    found = LocalWindows()
+    for _call in range(3):
+        found.incr("guesser", 60)
+    for number in range(50):
+        found.incr(f"filler {number}", 60)
+
+    assert found.incr("guesser", 60) == 4
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A deletion that rows of a missing plugin forbid answers 409 with plugin, table, count and way out."""
+"""A deletion that other rows forbid answers 409 with plugin, table, count and way out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import RESTRICT
 
 from tests.core.resource.conftest import ApiClient, make_library
-from tests.core.resource.testapp.models import Branch
+from tests.core.resource.testapp.models import Branch, Shelf
 from tests.core.resource.testapp.resources import BranchResource
 
 
@@ -60,3 +61,26 @@ def test_the_problem_names_the_missing_plugin(
     assert (found["plugin"], found["table"], found["count"]) == ("ghosts", "ghosts_loan", 2)
     assert "platformctl plugin uninstall ghosts" in found["way_out"]
     assert Branch.objects.filter(pk=ghosts.pk).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("restricted", [False, True])
+def test_what_django_protects_is_a_conflict_too(
+    restricted: bool,
+    client_of: Callable[..., ApiClient],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    branch = make_library().north
+    if restricted:
+        monkeypatch.setattr(Shelf._meta.get_field("branch").remote_field, "on_delete", RESTRICT)
+    monkeypatch.setattr(BranchResource, "delete_object", hard)
+    client = client_of("view_branch", "delete_branch")
+
+    response = client.call("DELETE", f"branches/{branch.pk}/")
+
+    assert response.status_code == 409, response.content
+    assert response.json()["code"] == "in_use"
+    (found,) = response.json()["referrers"]
+    assert (found["model"], found["count"]) == ("resource_testapp.Shelf", 1)
+    assert found["way_out"] == "Delete or change those first."
+    assert Branch.objects.filter(pk=branch.pk).exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from uuid import UUID
 
-from django.apps import apps
 from django.db import transaction
 from django.db.models import Model
 from django.utils.translation import gettext as _
@@ -15,6 +14,7 @@ from platform_core.errors import Invalid
 from platform_core.observability import security_event
 from platform_identity.models import OrgUnit, Role, RoleAssignment, User
 from platform_identity.services.delegation import (
+    grantable_model,
     require_another_owner,
     require_role_held,
     target_of,
@@ -128,10 +128,8 @@ def _scope(unit: OrgUnit | None, object_model: str, object_id: UUID | None) -> S
 def _target(object_model: str, object_id: UUID | None) -> Model | None:
     if not object_model:
         return None
-    try:
-        apps.get_model(object_model)
-    except (LookupError, ValueError) as error:
-        raise Invalid(_("There is no such model."), pointer="/object_model") from error
+    if grantable_model(object_model) is None:
+        raise Invalid(_("There is no such model."), pointer="/object_model")
     found = target_of(object_model, object_id)
     if found is None:
         raise Invalid(_("There is no such object."), pointer="/object_id")

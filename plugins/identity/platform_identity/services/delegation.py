@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, UUIDField
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -110,13 +110,20 @@ def require_another_owner(user: User, *, besides: RoleAssignment | None = None) 
 
 def target_of(model: str, key: UUID | None) -> Model | None:
     """Return the object that an assignment is scoped to, also a deleted one; None when there is none (any more)."""
-    if not model or key is None:
+    known = grantable_model(model)
+    if known is None or key is None:
         return None
-    try:
-        found: Model | None = apps.get_model(model)._base_manager.filter(pk=key).first()
-    except LookupError:
-        return None
+    found: Model | None = known._base_manager.filter(pk=key).first()
     return found
+
+
+def grantable_model(name: str) -> type[Model] | None:
+    """Return the model called ``app_label.ModelName`` if grants can be about single rows of it: their key is a UUID."""
+    try:
+        found: type[Model] = apps.get_model(name)
+    except (LookupError, ValueError):
+        return None
+    return found if isinstance(found._meta.pk, UUIDField) else None
 
 
 def _owners() -> QuerySet[RoleAssignment]:

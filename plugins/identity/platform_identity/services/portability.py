@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core import serializers
+from django.core.exceptions import ValidationError
+from django.core.serializers.base import DeserializationError
 from django.db.models import Model, Q, QuerySet
 
 from platform_core.access import MissingReference
@@ -14,6 +16,7 @@ from platform_core.errors import Invalid
 from platform_core.models import record_history
 from platform_core.observability import security_event
 from platform_identity.models import OrgUnit, Role, RoleAssignment, RoleInheritance, User
+from platform_identity.services.foreign_grants import belongs, refuse_foreign_grants
 from platform_identity.services.roles import lock_roles, recompute_effective_permissions
 
 Exported = Mapping[str, Sequence[Any]]
@@ -33,7 +36,7 @@ def export_grants(slug: str) -> dict[str, list[Any]]:
         "permissions": [
             {
                 "role": str(role.pk),
-                "names": [name for name in role.permissions if _belongs(name, slug)],
+                "names": [name for name in role.permissions if belongs(name, slug)],
             }
             for role in _other_roles(slug)
         ],
@@ -48,14 +51,15 @@ def remove_grants(slug: str) -> None:
     _inheritances(slug).delete()
     _roles(slug)._raw_delete("default")
     for role in list(_other_roles(slug).select_for_update(of=("self",))):
-        role.permissions = [name for name in role.permissions if not _belongs(name, slug)]
+        role.permissions = [name for name in role.permissions if not belongs(name, slug)]
         role.save(update_fields=["permissions"])
     recompute_effective_permissions()
     security_event("identity.grants_removed", plugin=slug, assignments=taken)
 
 
-def missing_grants(exported: Exported) -> list[MissingReference]:
-    """Return the users, units and roles that exported grants need and that are gone."""
+def missing_grants(slug: str, exported: Exported) -> list[MissingReference]:
+    """Return the users, units and roles that exported grants need and that are gone; Invalid for those of others."""
+    refuse_foreign_grants(slug, exported)
     roles = {row["pk"] for row in exported["roles"]}
     wanted: list[tuple[str, type[Model], list[str]]] = [
         ("role_assignments.user", User, _values(exported["assignments"], "user")),
@@ -91,12 +95,11 @@ def missing_grants(exported: Exported) -> list[MissingReference]:
 def import_grants(slug: str, exported: Exported) -> None:
     """Put exported grants back as they were, those whose user, unit or role is gone left out; call it in a transaction.
 
-    Raises Invalid when a role of this name exists, or one of them does not belong to the plugin.
+    Raises Invalid when a role of this name exists, or something in it does not belong to the plugin.
     """
+    refuse_foreign_grants(slug, exported)
     lock_roles()
     names = [row["fields"]["name"] for row in exported["roles"]]
-    if any(not _belongs(name, slug) for name in names):
-        raise Invalid("A role in the archive belongs to another plugin.", code="foreign_role")
     if Role.objects.filter(name__in=names).exists():
         raise Invalid("A role of this name exists already.", code="role_taken")
     _insert(Role, exported["roles"])
@@ -110,10 +113,6 @@ def import_grants(slug: str, exported: Exported) -> None:
     _insert(RoleAssignment, given)
     recompute_effective_permissions()
     security_event("identity.grants_restored", plugin=slug, assignments=len(given))
-
-
-def _belongs(name: str, slug: str) -> bool:
-    return name.startswith(f"{slug}.")
 
 
 def _roles(slug: str) -> QuerySet[Role]:
@@ -137,7 +136,7 @@ def _other_roles(slug: str) -> QuerySet[Role]:
     holding = [
         pk
         for pk, names in Role.all_objects.exclude(provided_by=slug).values_list("pk", "permissions")
-        if any(_belongs(name, slug) for name in names)
+        if any(belongs(name, slug) for name in names)
     ]
     found: QuerySet[Role] = Role.all_objects.filter(pk__in=holding).order_by("pk")
     return found
@@ -153,8 +152,12 @@ def _rows(rows: QuerySet[Any]) -> list[Any]:
 
 def _insert(model: type[Model], rows: Sequence[Any]) -> None:
     """Insert rows exactly as they were, version and times included, and record that they are there again."""
-    for row in serializers.deserialize("python", rows):
-        row.save(force_insert=True)
+    try:
+        for row in serializers.deserialize("python", rows):
+            row.save(force_insert=True)
+    except (DeserializationError, ValidationError) as error:
+        message = "A row of the archive's grants cannot be read."
+        raise Invalid(message, code="foreign_grants") from error
     if hasattr(model, "history"):
         keys = [model._meta.pk.to_python(row["pk"]) for row in rows]
         record_history(model, keys, "+", using="default", reason="restored from an archive")
