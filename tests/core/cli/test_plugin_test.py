@@ -130,7 +130,7 @@ def test_a_plugin_that_cannot_start_is_told_as_such(tmp_path: Path) -> None:
 def test_without_the_testing_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
     code = (
         "import sys\nsys.modules['schemathesis'] = None\nsys.modules['babel'] = None\n"
-        "from platform_core.cli import main\nmain(['plugin', 'test', 'identity', '--json'])\n"
+        "from platform_core.cli.app import main\nmain(['plugin', 'test', 'identity', '--json'])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -13,7 +13,7 @@ from django.test import override_settings
 
 from tests.core.resource.conftest import ApiClient, Library, codes
 from tests.core.resource.testapp.models import Book
-from tests.core.resource.testapp.resources import BranchResource
+from tests.core.resource.testapp.resources import BrokenResource
 
 pytestmark = pytest.mark.django_db
 
@@ -146,8 +146,8 @@ def test_a_database_that_is_gone_is_503(
     def fail(self: object) -> None:
         raise error
 
-    monkeypatch.setattr(BranchResource, "visible", fail)
-    response = librarian.call("GET", "branches/")
+    monkeypatch.setattr(BrokenResource, "visible", fail)
+    response = librarian.call("GET", "broken-branches/")
     assert_problem(response, 503, "unavailable")
     assert response["Retry-After"] == "2"
     assert b"host" not in response.content
