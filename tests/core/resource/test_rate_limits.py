@@ -17,6 +17,7 @@ from tests.core.resource.conftest import ApiClient, Library
 from tests.core.resource.test_retries import at_once
 from tests.core.resource.testapp.models import Shelf
 from tests.core.resource.testapp.resources import ShelfResource
+from tests.served import free_port
 
 LIMITS = {"signed_in": "20/hour", "anonymous": "5/hour"}
 
@@ -24,7 +25,7 @@ LIMITS = {"signed_in": "20/hour", "anonymous": "5/hour"}
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[ValkeyServer]:
     """Start a real server for the tests of this module."""
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield server
 
 
@@ -156,7 +157,7 @@ def test_a_limit_that_makes_no_sense_does_not_start(limits: Any, message: str) -
 
 @pytest.mark.django_db
 def test_while_redis_is_away_calls_are_answered_and_still_counted(client_of: Any) -> None:
-    server = ValkeyServer()
+    server = ValkeyServer(port=free_port())
     server.start()
     url = server.connection_url
     with override_settings(PLATFORM_RATE_LIMITS=LIMITS, PLATFORM_REDIS_URL=url):
