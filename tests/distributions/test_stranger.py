@@ -56,9 +56,9 @@ class Place:
         return self.python.with_name("platformctl")
 
     def install(self, *names: str) -> None:
-        """Install our wheels without any index."""
+        """Install our wheels without any index; what they require has to be there already."""
         run(
-            UV, "pip", "install", "--quiet", "--python", self.python, "--no-index", "--no-deps",
+            UV, "pip", "install", "--quiet", "--python", self.python, "--no-index",
             "--find-links", self.wheels, *names,
             cwd=self.folder,
         )  # fmt: skip
