@@ -10,6 +10,19 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
+from platform_core.resource.answers import (
+    ALWAYS_POSSIBLE,
+    BULK_REFUSALS,
+    OPERATION_REFUSALS,
+    PROBLEM_SCHEMA,
+    READS,
+    REFUSALS,
+    STATUS_TITLES,
+    history_entry,
+    json_answer,
+    page_of,
+    page_parameters,
+)
 from platform_core.resource.base import Resource, plain_action
 from platform_core.resource.bulk import BULK_PREFIX
 from platform_core.resource.conventions import (
@@ -18,6 +31,7 @@ from platform_core.resource.conventions import (
     ETAG,
     IF_NONE_MATCH,
     VERSION_IN_PATH,
+    Schema,
     bulk_request,
     bulk_response,
     ordering_pattern,
@@ -34,90 +48,10 @@ from platform_core.resource.operations import (
     Operation,
     operations_of,
 )
-from platform_core.resource.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from platform_core.resource.problems import PROBLEM_JSON
 from platform_core.resource.rendering import JSON
-from platform_core.resource.representation import partial_plan_of
 from platform_core.resource.routing import name_of
 from platform_core.resource.writes import ReasonSerializer
-
-Schema = dict[str, Any]
-
-STATUS_TITLES = {
-    400: "The body is not valid JSON",
-    401: "Nobody is signed in",
-    403: "The actor may not do this",
-    404: "There is no such thing for this actor",
-    406: "The client takes no JSON",
-    409: "The state of the data forbids it",
-    412: "If-Match names another state of the object",
-    415: "The body is not JSON",
-    422: "The input is not acceptable",
-    428: "Changes need If-Match here",
-    429: "The caller has used up a limit",
-    500: "Something went wrong here",
-    503: "The database cannot answer now",
-}
-_COMMON = (401, 403, 406, 429, 500, 503)
-_REFUSALS = {
-    "list": (422,),
-    "retrieve": (404, 422),
-    "history": (404, 422),
-    "diff": (404, 422),
-    "revert": (400, 404, 409, 412, 415, 422),
-    "create": (400, 409, 415, 422),
-    "update": (400, 404, 409, 412, 415, 422),
-    "partial_update": (400, 404, 409, 412, 415, 422),
-    "destroy": (404, 409, 412, 422),
-    "restore": (404, 409, 412, 422),
-}
-_OPERATION_REFUSALS = (400, 404, 409, 412, 415, 422)
-_BULK_REFUSALS = (400, 409, 415, 422)
-_READS = ("list", "retrieve", "history", "diff")
-
-PROBLEM_SCHEMA: Schema = {
-    "type": "object",
-    "description": "Problem details (RFC 9457).",
-    "properties": {
-        "type": {"type": "string", "format": "uri", "description": "The kind of problem."},
-        "title": {"type": "string", "description": "The kind of problem, for people."},
-        "status": {"type": "integer", "description": "The status of the answer."},
-        "code": {"type": "string", "description": "Stable, for machines."},
-        "detail": {"type": "string", "description": "What happened, for people."},
-        "request_id": {"type": "string", "description": "Finds the request in the logs."},
-        "errors": {
-            "type": "array",
-            "description": "What is wrong with which part of the request.",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "pointer": {"type": "string", "description": "JSON Pointer into the body."},
-                    "parameter": {"type": "string", "description": "The query parameter."},
-                    "code": {"type": "string", "description": "Stable, for machines."},
-                    "detail": {"type": "string", "description": "For people."},
-                },
-                "required": ["code", "detail"],
-            },
-        },
-        "referrers": {
-            "type": "array",
-            "description": "What still refers to an object that was to be deleted.",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "plugin": {"type": "string", "description": "The slug that owns the rows."},
-                    "model": {"type": "string"},
-                    "table": {"type": "string"},
-                    "label": {"type": "string"},
-                    "count": {"type": "integer"},
-                    "way_out": {"type": "string"},
-                },
-                "required": ["plugin", "model", "table", "label", "count", "way_out"],
-            },
-        },
-    },
-    "required": ["type", "title", "status", "code", "detail", "request_id"],
-}
 
 
 class PlatformSchemaGenerator(SchemaGenerator):
@@ -223,14 +157,14 @@ class PlatformSchema(AutoSchema):
         if self._action == "diff":
             parameters += DIFF_QUERY
         if self._action in ("list", "history"):
-            parameters += _page_parameters()
+            parameters += page_parameters()
         if self._action == "list":
             parameters += self._list_parameters(resource)
         if self._action in ("list", "retrieve"):
             parameters += shape_parameters(resource)
         if self._action == "retrieve":
             parameters.append(IF_NONE_MATCH)
-        if self._action not in _READS:
+        if self._action not in READS:
             parameters += write_parameters(resource, self.method, of_a_row="{id}" in self.path)
         return parameters
 
@@ -305,36 +239,38 @@ class PlatformSchema(AutoSchema):
         shown = self.resolve_serializer(resource.serializer_class(), "response").ref
         responses = self._success(resource, shown)
         content = {PROBLEM_JSON: {"schema": self._problem()}}
-        for status in sorted({*_COMMON, *self._refusals(resource)}):
+        for status in sorted({*ALWAYS_POSSIBLE, *self._refusals(resource)}):
             responses[str(status)] = {"description": STATUS_TITLES[status], "content": content}
         return responses
 
     def _refusals(self, resource: Resource) -> tuple[int, ...]:
         if resource.is_bulk:
-            return _BULK_REFUSALS
-        found = _REFUSALS.get(self._action, _OPERATION_REFUSALS)
+            return BULK_REFUSALS
+        found = REFUSALS.get(self._action, OPERATION_REFUSALS)
         return (*found, 428) if resource.requires_match and 412 in found else found
 
     def _success(self, resource: Resource, shown: Schema) -> Schema:
         if resource.is_bulk:
-            return {"200": _json("A result for each item", bulk_response(shown, self._problem()))}
+            return {
+                "200": json_answer("A result for each item", bulk_response(shown, self._problem()))
+            }
         if self._action == "destroy":
             return {"204": {"description": "Deleted"}}
         if self._action == "list":
-            return {"200": _json("One page", _envelope(shaped(shown)))}
+            return {"200": json_answer("One page", page_of(shaped(shown)))}
         if self._action == "history":
-            return {"200": _json("One page, newest first", _envelope(_entry(resource, shown)))}
+            return {"200": json_answer("One page, newest first", page_of(history_entry(resource)))}
         if self._action == "create":
             where = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
-            return {"201": _json("Created", shown) | {"headers": where | ETAG}}
+            return {"201": json_answer("Created", shown) | {"headers": where | ETAG}}
         if self._action == "retrieve":
-            found = _json("The object", shaped(shown)) | {"headers": ETAG}
+            found = json_answer("The object", shaped(shown)) | {"headers": ETAG}
             return {"200": found, "304": {"description": "Unchanged", "headers": ETAG}}
         if self._action == "diff":
-            return {"200": _json("What differs", DIFFERENCES)}
+            return {"200": json_answer("What differs", DIFFERENCES)}
         if self._action in STANDARD_ACTIONS | DERIVED_ACTIONS:
-            return {"200": _json("The object", shown) | {"headers": ETAG}}
-        return {"200": _json("The object as it now is, or the operation's result", {})}
+            return {"200": json_answer("The object", shown) | {"headers": ETAG}}
+        return {"200": json_answer("The object as it now is, or the operation's result", {})}
 
     def _problem(self) -> Schema:
         component = ResolvedComponent(  # type: ignore[no-untyped-call]
@@ -356,56 +292,3 @@ def _any_of(node: Any) -> Any:
     if isinstance(node, dict):
         return {("anyOf" if key == "oneOf" else key): _any_of(inner) for key, inner in node.items()}
     return [_any_of(inner) for inner in node] if isinstance(node, list) else node
-
-
-def _page_parameters() -> list[Schema]:
-    limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
-    return [
-        query_parameter("limit", limit, "Rows on a page."),
-        query_parameter("cursor", {"type": "string"}, "Where the page starts; taken from `next`."),
-    ]
-
-
-def _json(description: str, schema: Schema) -> Schema:
-    return {"description": description, "content": {JSON: {"schema": schema}}}
-
-
-def _envelope(items: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": {
-            "data": {"type": "array", "items": items},
-            "next": {"type": ["string", "null"], "format": "uri"},
-            "prev": {"type": ["string", "null"], "format": "uri"},
-            "count": {"type": "integer", "description": "With include=count; 10000 at most."},
-            "count_is_capped": {"type": "boolean", "description": "Whether there are more."},
-        },
-        "required": ["data", "next", "prev"],
-    }
-
-
-def _entry(resource: Resource, shown: Schema) -> Schema:
-    history: Any = resource.model.history.model  # type: ignore[attr-defined]
-    kept = [field.attname for field in history._meta.concrete_fields]
-    names = [one.name for one in partial_plan_of(resource.serializer_class(), kept).columns]
-    text = {"type": "string"}
-    kinds = ["created", "changed", "deleted", "restored"]
-    properties: Schema = {
-        "id": {"type": "integer"},
-        "at": {"type": "string", "format": "date-time"},
-        "type": {"type": "string", "enum": kinds},
-        "actor": {
-            "type": "object",
-            "properties": {"id": {"type": ["string", "null"], "format": "uuid"}, "kind": text},
-            "required": ["id", "kind"],
-        },
-        "reason": text,
-        "request_id": text,
-        "version": {"type": "integer"},
-        "snapshot": {
-            "type": "object",
-            "description": "The columns as they were.",
-            "properties": {name: {} for name in names},
-        },
-    }
-    return {"type": "object", "properties": properties, "required": list(properties)}
