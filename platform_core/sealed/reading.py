@@ -50,7 +50,7 @@ class SealedFile:
         except (*_DAMAGED, *_NO_MANIFEST) as error:
             self.close()
             raise SealBroken(str(error) or type(error).__name__) from error
-        except BaseException:
+        except BaseException:  # Ctrl-C too: the file does not stay open
             self.close()
             raise
 

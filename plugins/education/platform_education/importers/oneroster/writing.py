@@ -43,21 +43,7 @@ from platform_education.models import (
 )
 from platform_education.models.base import SourcedModel
 
-_DEMOGRAPHICS = (
-    "birth_date",
-    "sex",
-    "american_indian_or_alaska_native",
-    "asian",
-    "black_or_african_american",
-    "native_hawaiian_or_other_pacific_islander",
-    "white",
-    "two_or_more_races",
-    "hispanic_or_latino_ethnicity",
-    "country_of_birth_code",
-    "state_of_birth_abbreviation",
-    "city_of_birth",
-    "public_school_residence_status",
-)
+_DEMOGRAPHICS = tuple(name for name in StudentDemographics.personal_fields if name != "student")
 
 
 class RosterWriter:
