@@ -11,6 +11,7 @@ from platform_core.access.actors import (
     system_actor,
 )
 from platform_core.access.decisions import Decision, decide, may_some, scope
+from platform_core.access.fields import FieldAccess
 from platform_core.access.grants import (
     Grant,
     Grants,
@@ -36,6 +37,7 @@ __all__ = [
     "Always",
     "Decision",
     "Explanation",
+    "FieldAccess",
     "Grant",
     "GrantSource",
     "Granted",

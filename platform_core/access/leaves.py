@@ -145,6 +145,12 @@ class Granted(Rule):
         grant = actor.grants.get(self.permission)
         return grant.everywhere if model is None else grant.is_held
 
+    def settled(self, actor: Actor, model: type[Model] | None) -> bool | None:
+        # A kind of grant of a plugin's own may hold elsewhere.
+        if type(self) is Granted and actor.grants.get(self.permission).everywhere:
+            return True
+        return super().settled(actor, model)
+
     def problems(self, model: type[Model] | None) -> Iterator[str]:
         if model is None or _unit_path(model) in ("", SELF):
             return

@@ -74,6 +74,15 @@ class Rule(Predicate, ABC):
     def may_hold(self, actor: Actor, model: type[Model] | None) -> bool:
         """Tell whether a row could exist for which the rule holds; never false when one could."""
 
+    def settled(self, actor: Actor, model: type[Model] | None) -> bool | None:
+        """Return the outcome where it is the same on every row of ``model``, ``None`` where a row has to be asked.
+
+        It answers as ``test`` does on each row. What is not known to hold on every row does not.
+        """
+        if not self.needs_object(model):
+            return self.test(actor, None, model=model)
+        return None if self.may_hold(actor, model) else False
+
     @abstractmethod
     def text(self) -> StrOrPromise:
         """Return the condition in words, as it completes "This needs: …"."""
@@ -196,6 +205,14 @@ class _Combination(Rule):
     def may_hold(self, actor: Actor, model: type[Model] | None) -> bool:
         return self.combine([operand.may_hold(actor, model) for operand in self._operands])
 
+    def settled(self, actor: Actor, model: type[Model] | None) -> bool | None:
+        parts = [operand.settled(actor, model) for operand in self._operands]
+        least, most = (
+            self.combine([part is True for part in parts]),
+            self.combine([part is not False for part in parts]),
+        )
+        return least if least is most else None
+
     def needs_object(self, model: type[Model] | None) -> bool:
         return any(operand.needs_object(model) for operand in self._operands)
 
@@ -263,6 +280,10 @@ class Not(Rule):
 
     def rows(self, actor: Actor, model: type[Model]) -> Q:
         return ~self._operand.q(actor, model)
+
+    def settled(self, actor: Actor, model: type[Model] | None) -> bool | None:
+        inner = self._operand.settled(actor, model)
+        return None if inner is None else not inner
 
     def needs_object(self, model: type[Model] | None) -> bool:
         return self._operand.needs_object(model)

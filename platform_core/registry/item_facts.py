@@ -40,6 +40,14 @@ def _resource_facts(resource: Any) -> dict[str, Any]:
         "search": sorted(resource.search_fields),
         "ordering": sorted({resource.ordering.removeprefix("-"), *resource.ordering_fields}),
         **({"flag": resource.flag} if resource.flag else {}),
+        **({"field_rules": _rules(resource.field_rules)} if resource.field_rules else {}),
+    }
+
+
+def _rules(field_rules: Any) -> dict[str, Any]:
+    return {
+        name: {"view": str(one.view), "change": str(one.change)}
+        for name, one in sorted(field_rules.items())
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.apps import apps
 
+from platform_core.access import Granted
 from platform_core.contributions import PUBLIC, SIGNED_IN
 from platform_core.registry.contents import Entry, Registry
 from platform_core.registry.problems import PluginProblem
@@ -195,6 +196,23 @@ def _resources(registry: Registry) -> Iterator[PluginProblem]:
                 f'The policy of "{entry.key}" asks for "{name}", which no plugin defines.',
                 "Define the permission in the hook permissions.",
             )
+        for name in sorted(_asked_by_fields(entry.item) - permissions):
+            yield _problem(
+                entry,
+                "unknown_reference",
+                f'The field_rules of "{entry.key}" ask for "{name}", which no plugin defines.',
+                "Define the permission in the hook permissions.",
+            )
+
+
+def _asked_by_fields(resource: Any) -> set[str]:
+    return {
+        leaf.permission
+        for access in resource.field_rules.values()
+        for rule in (access.view, access.change)
+        for leaf in rule.leaves()
+        if isinstance(leaf, Granted)
+    }
 
 
 def _flags_used(registry: Registry) -> Iterator[PluginProblem]:

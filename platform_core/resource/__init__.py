@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from platform_core.resource.base import Resource
+    from platform_core.resource.field_access import AccessibleFields, accessible_fields
     from platform_core.resource.gate import guard
     from platform_core.resource.operations import operation
     from platform_core.resource.problems import (
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Resource": "base",
+    "AccessibleFields": "field_access",
+    "accessible_fields": "field_access",
     "guard": "gate",
     "operation": "operations",
     "bad_request": "problems",
@@ -43,9 +46,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "AccessibleFields",
     "ModelSerializer",
     "Resource",
     "ScopedRelatedField",
+    "accessible_fields",
     "actor_of",
     "bad_request",
     "build_plugin_urls",

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.generics import GenericAPIView
 
-from platform_core.access import Actor, Policy, acting_as
+from platform_core.access import Actor, FieldAccess, Policy, acting_as
 from platform_core.resource import filters
 from platform_core.resource.bulk import BULK_PREFIX, perform_bulk
 from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
@@ -74,8 +74,8 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     paths to lookups, ``search_fields`` are text fields. ``actions`` may expose fewer than all. ``requires_match`` lets
     nobody change a row without saying by ``If-Match`` which state they have seen. ``limits`` says for actions how often
     one may call them (``{"create": "20/hour"}``), each item of a bulk call being one, beside the deployment's general
-    limits. While ``flag`` is off, the answer
-    is 404.
+    limits. ``field_rules`` says by ``FieldAccess`` who may see and set single fields. While ``flag`` is off, the
+    answer is 404.
     """
 
     model: ClassVar[type[Model]]
@@ -91,6 +91,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     flag: ClassVar[str | None] = None
     requires_match: ClassVar[bool] = False
     limits: ClassVar[Mapping[str, str]] = {}
+    field_rules: ClassVar[Mapping[str, FieldAccess]] = {}
 
     permission_classes = ()
     throttle_classes = ()

@@ -18,7 +18,7 @@ def check_rule(
     """Assert that the faces of ``rule`` and of its negation agree for every actor on every row.
 
     The rows that SQL returns are those that pass in Python, each once; the explanation has the same
-    outcome; a rule that passes on some row may hold. Give the anonymous actor, an actor without
+    outcome; a rule that passes on some row may hold; what is settled is so on every row. Give the anonymous actor, an actor without
     grants, ownerless rows and rows without related rows too. Raises ``AssertionError`` that names
     rule, actor and keys.
     """
@@ -42,6 +42,10 @@ def _check_lists(rule: Rule, model: type[Model], actor: Actor, rows: QuerySet[Mo
         )
     if passed and not rule.may_hold(actor, model):
         raise AssertionError(f"{where}: may_hold() says no, yet {sorted(passed)} pass.")
+    settled = rule.settled(actor, model)
+    others = len(rows) - len(passed) if settled else len(passed)
+    if settled is not None and others:
+        raise AssertionError(f"{where}: settled() says {settled} of every row, not so of {others}.")
 
 
 def _check_explanations(

@@ -241,5 +241,17 @@ def test_the_gate_catches_an_explanation_that_differs(world: World) -> None:
         check_rule(Liar(), Document, [world.nobody], Document.objects.all())
 
 
+@pytest.mark.parametrize("said", [True, False])
+def test_the_gate_catches_what_is_not_settled_at_all(world: World, said: bool) -> None:
+    class Liar(Custom):
+        def settled(self, actor: Actor, model: Any) -> bool | None:
+            return said
+
+    with pytest.raises(AssertionError, match=rf"settled\(\) says {said}"):
+        check_rule(
+            Liar(is_open, Q(status="open")), Document, [world.nobody], Document.objects.all()
+        )
+
+
 def test_the_gate_passes_a_right_rule_of_ones_own(world: World) -> None:
     check_rule(Custom(is_open, Q(status="open")), Document, world.actors, Document.objects.all())

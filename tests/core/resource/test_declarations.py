@@ -5,11 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rest_framework import serializers
 
-from platform_core.access import Policy
+from platform_core.access import FieldAccess, Never, Policy, Where
 from platform_core.contributions import PUBLIC, SIGNED_IN, Route
 from platform_core.resource import build_plugin_urls, operation
-from tests.core.resource.testapp.resources import BookResource, BranchResource
+from tests.core.resource.testapp.resources import BookResource, BookSerializer, BranchResource
+
+NOBODY = FieldAccess(view=Never())
+
+
+class _Twice(BookSerializer):
+    cost = serializers.DecimalField(source="price", max_digits=8, decimal_places=2)
+
+    class Meta(BookSerializer.Meta):
+        fields = (*BookSerializer.Meta.fields, "cost")
+
 
 VIEW_ONLY = Policy(view="resource_testapp.view_book")
 
@@ -34,6 +45,12 @@ VIEW_ONLY = Policy(view="resource_testapp.view_book")
         ({"filterset_fields": {"pages": ["sounds_like"]}}, "no lookup 'sounds_like'"),
         ({"actions": ("list", "explode")}, "names explode"),
         ({"name": "Not Kebab"}, "kebab"),
+        ({"field_rules": {"nope": NOBODY}}, "'nope' is no field"),
+        ({"field_rules": {"price": Never()}}, "'price' has no FieldAccess"),
+        ({"field_rules": {"id": NOBODY}}, "the id is in the address"),
+        ({"field_rules": {"title": NOBODY}}, "the order that everybody gets is by 'title'"),
+        ({"field_rules": {"price": FieldAccess(view=Where("owner", 1))}}, "has no field 'owner'"),
+        ({"field_rules": {"price": NOBODY}, "serializer_class": _Twice}, "'cost' shows"),
     ],
 )
 def test_a_wrong_declaration_is_named(declared: dict[str, Any], message: str) -> None:

@@ -24,6 +24,11 @@ from platform_core.access import (
 from platform_core.contributions import Permission, Role
 
 HEADER = "HTTP_X_TEST_ACTOR"
+MEMBER_FIELDS = tuple(
+    f"resource_testapp.{verb}_{field}"
+    for field in ("birth_date", "card", "favourite", "note", "fees")
+    for verb in ("view", "change")
+)
 
 
 class MemoryGrantSource:
@@ -83,7 +88,7 @@ def registry(source: MemoryGrantSource) -> PermissionRegistry:
     """Return the permissions of the library over ``source``."""
     permissions = [
         one
-        for model in ("Branch", "Shelf", "Book", "Sample")
+        for model in ("Branch", "Shelf", "Book", "Member", "Visit", "Sample")
         for one in model_permissions(f"resource_testapp.{model}")
         if one.name != "resource_testapp.change_shelf"
     ]
@@ -98,5 +103,9 @@ def registry(source: MemoryGrantSource) -> PermissionRegistry:
             rule=Granted(name) & ~Where("name", "closed"),
         ),
         Permission(name=report, title="Read the report", rule=Granted(report)),
+        *(
+            Permission(name=one, title=one, model="resource_testapp.Member", rule=Granted(one))
+            for one in MEMBER_FIELDS
+        ),
     ]
     return PermissionRegistry(permissions, source)

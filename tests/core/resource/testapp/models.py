@@ -62,6 +62,34 @@ class Book(BaseModel):
         return not self.is_lent
 
 
+class Member(BaseModel):
+    """A reader of one branch, about whom not everybody may know everything."""
+
+    unit_path = "branch"
+
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT)
+    name = models.CharField(max_length=100)
+    birth_date = models.DateField(null=True, blank=True)
+    card = models.CharField(max_length=20)
+    fees = models.IntegerField(default=0)
+    note = models.TextField(blank=True)
+    favourite = models.ForeignKey(Book, null=True, blank=True, on_delete=models.PROTECT)
+    keeper = models.UUIDField(null=True, blank=True)
+    sponsor = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT)
+
+    class Meta(BaseModel.Meta):
+        constraints = [UniqueAmongLive("card", name="resource_member_card")]
+
+
+class Visit(BaseModel):
+    """A visit of a member, which leads to what is known about them."""
+
+    unit_path = "member__branch"
+
+    member = models.ForeignKey(Member, on_delete=models.PROTECT)
+    day = models.DateField()
+
+
 class Sample(BaseModel):
     """A row with a column of every kind that the fast road reads."""
 

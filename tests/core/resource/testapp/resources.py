@@ -6,10 +6,10 @@ from typing import Any
 
 from rest_framework import serializers
 
-from platform_core.access import Policy
+from platform_core.access import FieldAccess, Granted, Policy, Where, actor
 from platform_core.errors import Conflict
 from platform_core.resource import ModelSerializer, Resource, operation
-from tests.core.resource.testapp.models import Book, Branch, Sample, Shelf
+from tests.core.resource.testapp.models import Book, Branch, Member, Sample, Shelf, Visit
 
 SLUG = "resource_testapp"
 STANDARD = ("id", "created_at", "updated_at", "version")
@@ -121,6 +121,94 @@ class BookResource(Resource):
         """Do nothing yet."""
 
 
+class MemberSerializer(ModelSerializer):
+    class Meta:
+        model = Member
+        fields = (
+            *STANDARD,
+            *("branch", "name", "birth_date", "card", "fees"),
+            *("note", "favourite", "keeper", "sponsor"),
+        )
+
+
+def _granted(verb: str, field: str) -> Granted:
+    return Granted(f"{SLUG}.{verb}_{field}")
+
+
+class MemberResource(Resource):
+    """Members, some fields of whom are for some people or in some rows only."""
+
+    model = Member
+    serializer_class = MemberSerializer
+    policy = Policy.standard("resource_testapp.member", greet="resource_testapp.view_member")
+    ordering = "name"
+    ordering_fields = ("name", "birth_date", "note", "fees")
+    filterset_fields = {
+        "birth_date": ["exact", "gte", "isnull"],
+        "card": ["exact", "in"],
+        "fees": ["gte"],
+        "note": ["icontains"],
+        "favourite": ["exact", "isnull"],
+        "favourite__title": ["exact"],
+        "sponsor__birth_date": ["exact"],
+        "sponsor__note": ["icontains"],
+    }
+    search_fields = ("name", "card", "note")
+    field_rules = {
+        "birth_date": FieldAccess(
+            view=_granted("view", "birth_date"), change=_granted("change", "birth_date")
+        ),
+        "card": FieldAccess(view=_granted("view", "card"), change=_granted("change", "card")),
+        "favourite": FieldAccess(view=_granted("view", "favourite")),
+        "fees": FieldAccess(change=_granted("change", "fees")),
+        "note": FieldAccess(
+            view=Where("keeper", actor) | _granted("view", "note"),
+            change=Where("keeper", actor) | _granted("change", "note"),
+        ),
+    }
+
+    @operation(verb="greet")
+    def greet(self, member: Member, data: dict[str, Any]) -> None:
+        """Change nothing."""
+
+
+class SlowMemberSerializer(MemberSerializer):
+    """The same, but for a method that REST framework calls per row."""
+
+    def to_representation(self, instance: Any) -> Any:
+        return super().to_representation(instance)
+
+
+class SlowMemberResource(MemberResource):
+    """Members, read by the serializer."""
+
+    name = "slow-members"
+    serializer_class = SlowMemberSerializer
+
+
+class VisitSerializer(ModelSerializer):
+    class Meta:
+        model = Visit
+        fields = (*STANDARD, "member", "day")
+
+
+class VisitResource(Resource):
+    """Visits of members."""
+
+    model = Visit
+    serializer_class = VisitSerializer
+    policy = Policy.standard("resource_testapp.visit")
+    ordering = "day"
+    filterset_fields = {
+        "member": ["exact"],
+        "member__name": ["exact"],
+        "member__birth_date": ["exact", "gte", "isnull"],
+        "member__note": ["icontains"],
+        "member__favourite": ["exact"],
+        "member__favourite__title": ["exact"],
+    }
+
+
 class SampleSerializer(ModelSerializer):
     class Meta:
         model = Sample
@@ -175,6 +263,9 @@ RESOURCES = (
     BranchResource,
     ShelfResource,
     BookResource,
+    MemberResource,
+    SlowMemberResource,
+    VisitResource,
     SampleResource,
     SlowSampleResource,
     FlaggedResource,
