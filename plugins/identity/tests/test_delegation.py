@@ -377,8 +377,12 @@ def test_the_last_owner_stays(leave: Callable[[User], None]) -> None:
 
 @pytest.mark.parametrize("leave", WAYS_OUT)
 def test_an_owner_may_leave_while_another_stays(leave: Callable[[User], None]) -> None:
-    make_owner()
+    stays = make_owner()
+
     leave(make_owner())
+
+    with pytest.raises(LastOwner):  # the other one is counted no more
+        leave(stays)
 
 
 @pytest.mark.django_db(transaction=True)
