@@ -7,9 +7,10 @@ from django.urls import include, path, re_path
 from platform_core.resource import not_found
 
 # Addresses are changed by ``services.users`` only: an address that somebody adds to their own account unverified
-# could be somebody else's.
+# could be somebody else's. Nobody signs in by a code, so that there is none to confirm.
 _CLOSED = (
-    r"^(?:app|browser)/v1/(?:account/(?:email|phone)|auth/(?:email|phone)/verify(?:/resend)?)$"
+    r"^(?:app|browser)/v1/"
+    r"(?:account/(?:email|phone)|auth/(?:email|phone)/verify(?:/resend)?|auth/code/confirm)$"
 )
 
 urlpatterns = [

@@ -21,6 +21,7 @@ ROOT = "/api/v1/identity/auth/"
 CLOSED = (
     "account/email",
     "account/phone",
+    "auth/code/confirm",
     "auth/email/verify",
     "auth/email/verify/resend",
     "auth/phone/verify",

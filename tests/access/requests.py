@@ -1,0 +1,251 @@
+"""A valid request for each operation: for actions of resources by their kind, for everything else one by one.
+
+What an operation of a plugin needs beyond that is said here: ``STATES`` bring a row into the state that an operation
+asks for, ``BODIES`` are inputs of operations, ``ROUTES`` are requests to what is no resource.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core import mail
+from django.db.models import Model
+from django.test import Client
+
+from platform_core.access import Actor
+from platform_core.plugin import API_PREFIX
+from platform_core.resource import Resource
+from platform_core.resource.bulk import BULK_PREFIX
+from platform_core.resource.operations import operations_of
+from platform_core.resource.routing import name_of
+from platform_core.testing.contract.bodies import remove, writable
+from platform_core.testing.contract.subjects import ResourceSubject
+from platform_core.testing.factories import make, make_in_unit
+from platform_identity.models import LoginSession, OrgUnit, Role, User
+from platform_identity.services import tokens, users
+from platform_identity.testing import PASSWORD, make_role, make_unit
+from tests.access.operations import Operation
+from tests.access.world import World, new_email
+
+AUTH = f"/{API_PREFIX}identity/auth/{{client}}/v1"
+_ON_A_DAY = {"on_date": dt.date(2030, 1, 1).isoformat()}
+
+
+@dataclass
+class Request:
+    """A request without its sender; ``row`` is what it is about, ``headers`` what goes with anybody's credentials."""
+
+    method: str
+    address: str
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    row: Model | None = None
+    own: Callable[[str], Mapping[str, Any]] | None = None
+    """What the sender ``persona`` changes of the request: keys of it."""
+
+    def send(self, headers: Mapping[str, str], persona: str = "admin") -> Any:
+        """Send it with ``headers``, from an address of its own so that nobody's limit is used up."""
+        changes = self.own(persona) if self.own is not None else {}
+        body = changes.get("body", self.body)
+        client: Any = Client(REMOTE_ADDR=_new_address())
+        return client.generic(
+            self.method,
+            self.address,
+            b"" if body is None else json.dumps(body).encode(),
+            content_type="application/json",
+            headers={**self.headers, **headers, **changes.get("headers", {})},
+        )
+
+
+_senders = iter(range(1, 2**31))
+
+
+def _new_address() -> str:
+    number = next(_senders)
+    return f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"
+
+
+class NoRequest(AssertionError):
+    """Nobody has said how an operation is validly asked for."""
+
+
+def request_for(operation: Operation, world: World) -> Request:
+    """Make the rows that a valid request of ``operation`` is about and return it; raises NoRequest."""
+    known = ROUTES.get((operation.method, operation.address))
+    if known is not None:
+        return known(operation, world)
+    if operation.resource is not None:
+        return _to_resource(operation, operation.resource, world)
+    if operation.method == "GET" and "{" not in operation.address:
+        return Request("GET", operation.address)
+    raise NoRequest(
+        f"{operation}: nobody has said how it is validly asked for. Add it to ROUTES in tests/access/requests.py."
+    )
+
+
+def new_row(model: type[Model], world: World) -> Any:
+    """Return a row of ``model`` that belongs to the world's unit, or to its people, if rows of the model belong to any."""
+    if model is OrgUnit:
+        return make_unit("Below", parent=world.unit)
+    if model is Role:
+        return make_role("education.view_school")
+    if model is User:
+        return make(User)
+    if model is LoginSession:
+        return make(LoginSession, user=world.people["owner"])
+    if not getattr(model, "unit_path", ""):
+        return make(model)
+    unit = make_unit("Apart", parent=world.unit)
+    on_the_way = model.unit_path.partition("__")[0]  # type: ignore[attr-defined]
+    others = {
+        one.name: make_in_unit(one.related_model, unit)
+        for one in model._meta.concrete_fields
+        if one.is_relation
+        and not one.null
+        and one.name != on_the_way
+        and getattr(one.related_model, "unit_path", "")
+    }
+    return make_in_unit(model, unit, **others)
+
+
+def _to_resource(operation: Operation, resource: type[Resource], world: World) -> Request:
+    subject = ResourceSubject(operation.slug, resource)
+    action = operation.action.removeprefix(BULK_PREFIX)
+    row = new_row(resource.model, world)
+    body = _body_of(subject, action, row, world)
+    address = operation.address.replace("{id}", str(row.pk)).replace("{version}", "1")
+    if action == "diff":
+        address += "?from=1&to=1"
+    if action == "list":
+        address += "?limit=200"
+    STATES.get((operation.slug, name_of(resource), action), lambda _row: None)(row)
+    if action == "restore":
+        row.delete()
+    headers = {}
+    if hasattr(row, "version") and operation.method not in ("GET", "POST"):
+        headers["If-Match"] = f'"{row.version}"'
+    if action == "revert":
+        headers["If-Match"] = f'"{row.version}"'
+    if operation.action.startswith(BULK_PREFIX):
+        item = body if action == "create" else {"id": str(row.pk), **(body or {})}
+        if action == "partial_update" and resource.requires_match:
+            item["if_match"] = f'"{row.version}"'
+        if action == "destroy" and resource.requires_match:
+            item["if_match"] = f'"{row.version}"'
+        return Request("POST", address, {"items": [item]}, row=row)
+    return Request(operation.method, address, body, headers, row)
+
+
+def _body_of(subject: ResourceSubject, action: str, row: Any, world: World) -> Any:
+    actor = Actor(world.people["admin"].pk, "user")
+    if action in ("update", "partial_update"):
+        return writable(subject, actor, row)
+    if action == "create":
+        model = new_row(subject.model, world)
+        body = writable(subject, actor, model)
+        remove(model)
+        return body
+    if action == "revert":
+        return {}
+    operation = operations_of(subject.resource).get(action)
+    if operation is not None and operation.serializer_class is not None:
+        key = (subject.slug, name_of(subject.resource), action)
+        if key not in BODIES:
+            raise NoRequest(
+                f"{subject} {action}: nobody has said what it validly takes. Add it to BODIES in tests/access/requests.py."
+            )
+        return BODIES[key]
+    return None
+
+
+STATES: dict[tuple[str, str, str], Callable[[Any], Any]] = {
+    ("identity", "users", "reactivate"): lambda user: users.suspend_user(user=user),
+}
+"""By slug, resource and action: what brings a row into the state that the action asks for."""
+
+BODIES: dict[tuple[str, str, str], Mapping[str, Any]] = {
+    ("education", "course-enrollments", "withdraw"): _ON_A_DAY,
+    ("education", "section-enrollments", "withdraw"): _ON_A_DAY,
+}
+"""By slug, resource and operation: what the operation validly takes."""
+
+
+def _to_auth(operation: Operation, **known: Any) -> Request:
+    return Request(operation.method, operation.address.replace("{client}", "app"), **known)
+
+
+def _login(operation: Operation, world: World) -> Request:
+    world.bystander.set_password(PASSWORD)
+    world.bystander.save(update_fields=["password"])
+    return _to_auth(operation, body={"email": world.bystander.email, "password": PASSWORD})
+
+
+def _signup(operation: Operation, world: World) -> Request:
+    return _to_auth(operation, body={"email": new_email(), "password": PASSWORD})
+
+
+def _reauthenticate(operation: Operation, world: World) -> Request:
+    return _to_auth(operation, body={"password": PASSWORD})
+
+
+def _change_password(operation: Operation, world: World) -> Request:
+    body = {"current_password": PASSWORD, "new_password": f"{PASSWORD}-2"}
+    return _to_auth(operation, body=body)
+
+
+def _ask_for_reset(operation: Operation, world: World) -> Request:
+    return _to_auth(operation, body={"email": world.bystander.email})
+
+
+def _reset(operation: Operation, world: World) -> Request:
+    mail.outbox.clear()
+    asked = Request(
+        "POST",
+        f"{AUTH}/auth/password/request".replace("{client}", "app"),
+        {"email": world.bystander.email},
+    ).send({})
+    words = mail.outbox[-1].body.split()
+    code = next(word for word in words if len(word) >= 6 and word.isupper())
+    headers = {
+        "X-Session-Token": asked.json()["meta"]["session_token"],
+        "X-Password-Reset-Key": code,
+    }
+    body = {"key": code, "password": f"{PASSWORD}-3"} if operation.method == "POST" else None
+    return _to_auth(operation, body=body, headers=headers)
+
+
+def _refresh(operation: Operation, world: World) -> Request:
+    def own(persona: str) -> Mapping[str, Any]:
+        session = world.sessions.get(persona, world.sessions["no_role"])
+        return {"body": {"refresh_token": tokens.issue_tokens(session=session).refresh_token}}
+
+    return Request("POST", operation.address, own=own)
+
+
+def _plain(operation: Operation, world: World) -> Request:
+    return _to_auth(operation)
+
+
+def _me(operation: Operation, world: World) -> Request:
+    return Request(operation.method, operation.address, {"display_name": "Named anew"})
+
+
+ROUTES: dict[tuple[str, str], Callable[[Operation, World], Request]] = {
+    ("GET", f"{AUTH}/config"): _plain,
+    ("POST", f"{AUTH}/auth/login"): _login,
+    ("POST", f"{AUTH}/auth/signup"): _signup,
+    ("POST", f"{AUTH}/auth/reauthenticate"): _reauthenticate,
+    ("POST", f"{AUTH}/auth/password/request"): _ask_for_reset,
+    ("GET", f"{AUTH}/auth/password/reset"): _reset,
+    ("POST", f"{AUTH}/auth/password/reset"): _reset,
+    ("GET", f"{AUTH}/auth/session"): _plain,
+    ("DELETE", f"{AUTH}/auth/session"): _plain,
+    ("POST", f"{AUTH}/account/password/change"): _change_password,
+    ("POST", f"/{API_PREFIX}identity/auth/app/v1/tokens/refresh"): _refresh,
+    ("PATCH", f"/{API_PREFIX}identity/me/"): _me,
+}
+"""By method and address: the valid request to what no resource answers."""
