@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from platform_core.models.fields import VersionField
 from platform_core.resource import filters, shape
 from platform_core.resource import representation as representations
 from platform_core.resource.expansion import references_of
+from platform_core.resource.field_access import protected_columns
 from platform_core.resource.operations import operations_of
 from platform_core.resource.pagination import Keyset
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import QueryDict
 
+    from platform_core.access import Rule
     from platform_core.resource.base import Resource
+    from platform_core.resource.field_access import AccessibleFields, Condition
     from platform_core.resource.representation import Plan
     from platform_core.resource.shape import Shape
 
@@ -82,18 +86,38 @@ def has_version(model: type[Any]) -> bool:
 
 
 @cache
-def _shown(resource: type[Resource]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return the names of the shown fields, and of those that are references."""
-    serializer = resource.serializer_class()
-    names = tuple(name for name, field in serializer.fields.items() if not field.write_only)
-    return names, frozenset(references_of(serializer))
+def _references(resource: type[Resource]) -> frozenset[str]:
+    """Return the names of the shown fields that are references."""
+    return frozenset(references_of(resource.serializer_class()))
 
 
-def shape_of(resource: type[Resource], query: QueryDict) -> Shape:
+@cache
+def view_rules_of(resource: type[Resource]) -> Mapping[str, Rule]:
+    """Return by column the rule that says in which rows an actor may know its value."""
+    return {column: one.view for column, one in protected_columns(resource).items()}
+
+
+@lru_cache(_MOST_KEPT)
+def _readable_plan(
+    resource: type[Resource], readable: tuple[str, ...], conditions: tuple[Condition, ...]
+) -> Plan | None:
+    plan = plan_of(resource)
+    return None if plan is None else replace(plan, conditions=conditions).only(readable)
+
+
+def readable_plan(resource: type[Resource], accessible: AccessibleFields) -> Plan | None:
+    """Return the part of ``plan_of`` that ``accessible`` allows."""
+    if not resource.field_rules:
+        return plan_of(resource)
+    return _readable_plan(resource, *accessible.reading)
+
+
+def shape_of(resource: type[Resource], query: QueryDict, accessible: AccessibleFields) -> Shape:
     """Return what ``query`` asks to see of the resource's rows; raises ``QueryRefused``."""
     if query.keys().isdisjoint(shape.SHAPE_PARAMETERS):
         return shape.WHOLE
-    return shape.shape_of(query, *_shown(resource))
+    names = accessible.readable
+    return shape.shape_of(query, names, _references(resource).intersection(names))
 
 
 @cache
@@ -105,18 +129,11 @@ def rows_of(resource: type[Resource], deleted_too: bool) -> QuerySet[Any]:
 
 
 def in_order(
-    resource: type[Resource],
-    queryset: QuerySet[Any],
-    keyset: Keyset,
-    wanted: Shape,
-    backward: bool,
+    queryset: QuerySet[Any], keyset: Keyset, plan: Plan | None, backward: bool
 ) -> QuerySet[Any]:
     """Return ``queryset`` in order, with the columns of the plan and of the order when there is a plan."""
     queryset = queryset.order_by(*keyset.order_by(backward=backward))
-    plan = plan_of(resource)
-    if plan is None:
-        return queryset
-    return queryset.values_list(*wanted.plan(plan).names_with(keyset.fields))
+    return queryset if plan is None else queryset.values_list(*plan.names_with(keyset.fields))
 
 
 @lru_cache(_MOST_KEPT)
@@ -124,7 +141,8 @@ def _prepared(
     resource: type[Resource], keyset: Keyset, fields: tuple[str, ...] | None, backward: bool
 ) -> QuerySet[Any]:
     rows = resource.model._default_manager.all()
-    return in_order(resource, rows, keyset, shape.Shape(fields), backward)
+    plan = plan_of(resource)
+    return in_order(rows, keyset, plan and shape.Shape(fields).plan(plan), backward)
 
 
 def prepared_rows(
@@ -142,6 +160,7 @@ def prepare(resource: type[Resource]) -> None:
     ordering_names(resource)
     keyset = keyset_of(resource, resource.ordering)
     plan_of(resource)
-    _shown(resource)
+    _references(resource)
+    view_rules_of(resource)
     if is_plain(resource):
         prepared_rows(resource, keyset, shape.WHOLE, backward=False)

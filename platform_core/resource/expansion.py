@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from platform_core.resource.gate import flag_is_on
+from platform_core.resource.mounted import mounted_resource
 from platform_core.resource.problems import QueryRefused
 from platform_core.resource.shape import EXPAND
 
@@ -35,45 +34,24 @@ def references_of(serializer: Any) -> Mapping[str, type[Model]]:
     return found
 
 
-def mounted_resource(model: type[Model]) -> tuple[type[Resource], str] | None:
-    """Return the first resource that serves ``model`` in this process, with the slug of its plugin."""
-    return _by_model(get_resolver()).get(model)
-
-
-@lru_cache(maxsize=8)
-def _by_model(resolver: URLResolver) -> dict[type[Model], tuple[type[Resource], str]]:
-    found: dict[type[Model], tuple[type[Resource], str]] = {}
-    for view in _views(resolver.url_patterns):
-        resource = getattr(view, "cls", None)
-        if resource is not None and hasattr(resource, "policy") and "retrieve" in resource.actions:
-            found.setdefault(resource.model, (resource, view.initkwargs["slug"]))
-    return found
-
-
-def _views(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[Any]:
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            yield from _views(pattern.url_patterns)
-        else:
-            yield pattern.callback
-
-
 def expand(view: Resource, rows: Sequence[Row], paths: Sequence[Path]) -> None:
     """Put the related objects into ``rows`` in the place of their ids.
 
     What the actor may not see stays an id. Raises ``QueryRefused`` where a path leads to nothing that is served.
     """
     references = references_of(view.get_serializer())
+    readable = view.accessible.readable
     for name in dict.fromkeys(path[0] for path in paths):
         further = [path[1:] for path in paths if path[0] == name and len(path) > 1]
-        model = references.get(name)
+        model = references.get(name) if name in readable else None
         served = None if model is None else mounted_resource(model)
         if model is None or served is None:
             raise QueryRefused(EXPAND, _("There is no such reference to expand."), "unknown_field")
         ids = {str(one) for row in rows for one in _as_list(row.get(name)) if one is not None}
         found = _related(view, *served, ids, further)
         for row in rows:
-            row[name] = _opened(row.get(name), found)
+            if name in row:  # else the actor may not read it in this row
+                row[name] = _opened(row[name], found)
 
 
 def _related(

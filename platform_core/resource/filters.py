@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -15,6 +15,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from platform_core.resource.field_access import column_name
+from platform_core.resource.mounted import view_rules
 from platform_core.resource.problems import QueryRefused
 from platform_core.resource.related import visible
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
     from django.http import QueryDict
 
-    from platform_core.access import Actor
+    from platform_core.access import Actor, Rule
 
 LIST_PARAMETERS = frozenset({"limit", "cursor"})
 SEARCH = "search"
@@ -41,9 +43,24 @@ class Filter:
     model_field: Any
     form_field: forms.Field
 
-    def condition(self, actor: Actor, model: type[Model], values: Sequence[Any]) -> Q:
-        """Return the rows of ``model`` that match one of ``values``, looking through relations only as ``actor`` may."""
-        return _condition(actor, model, self.path, self.lookup, values)
+    def condition(
+        self, actor: Actor, model: type[Model], rules: Mapping[str, Rule], values: Sequence[Any]
+    ) -> Q:
+        """Return the rows of ``model`` that match one of ``values``, as far as ``actor`` may know.
+
+        ``rules`` say by column which rows tell its value; beyond a relation those of the related model do.
+        """
+        return _condition(actor, model, rules, self.path, self.lookup, values)
+
+    def rules(self, model: type[Model], rules: Mapping[str, Rule]) -> Iterator[tuple[Rule, Any]]:
+        """Yield the rules of the columns on the path, each with the model that it is about."""
+        for name in self.path:
+            column = column_name(model, name)
+            if column in rules:
+                yield rules[column], model
+            related: Any = model._meta.get_field(name).related_model
+            if related is not None:
+                model, rules = related, view_rules(related)
 
     def values(self, texts: Sequence[str]) -> list[Any]:
         """Return the typed values; ``in`` takes them separated by commas too.
@@ -67,15 +84,35 @@ class Filter:
 
 
 def _condition(
+    actor: Actor,
+    model: type[Model],
+    rules: Mapping[str, Rule],
+    path: Sequence[str],
+    lookup: str,
+    values: Sequence[Any],
+) -> Q:
+    matching = _matching(actor, model, path, lookup, values)
+    return readable(matching, rules.get(column_name(model, path[0])), actor, model)
+
+
+def readable(condition: Q, rule: Rule | None, actor: Actor, model: type[Model]) -> Q:
+    """Return ``condition`` on a column, for the rows of which ``rule`` lets ``actor`` read it."""
+    if rule is None or rule.settled(actor, model):
+        return condition
+    return condition & rule.q(actor, model)
+
+
+def _matching(
     actor: Actor, model: type[Model], path: Sequence[str], lookup: str, values: Sequence[Any]
 ) -> Q:
     name, *rest = path
     field: Any = model._meta.get_field(name)
-    if field.is_relation and lookup != "isnull":
+    if field.is_relation and (rest or lookup != "isnull"):
         related = field.related_model
         rows = visible(actor, related)
         if rest:
-            rows = rows.filter(_condition(actor, related, rest, lookup, values))
+            further = _condition(actor, related, view_rules(related), rest, lookup, values)
+            rows = rows.filter(further)
         else:
             rows = rows.filter(pk__in=values)
         return Q(**{f"{name}__in": rows.values("pk")})
@@ -142,29 +179,57 @@ def _form_field(field: Any, path: str, lookup: str) -> forms.Field:
 _FILTER_ONLY = frozenset({"null_label", "null_value", "empty_label", "to_field_name", "queryset"})
 
 
+def open_to(
+    actor: Actor,
+    model: type[Model],
+    filters: Mapping[str, Filter],
+    rules: Mapping[str, Rule],
+    query: QueryDict,
+) -> Mapping[str, Filter]:
+    """Return ``filters`` without those of ``query`` that ask for what ``actor`` may know of no row."""
+    closed = {
+        name
+        for name in query.keys() & filters.keys()
+        if any(rule.settled(actor, of) is False for rule, of in filters[name].rules(model, rules))
+    }
+    return {name: one for name, one in filters.items() if name not in closed} if closed else filters
+
+
 def narrow(
-    queryset: QuerySet[Any], actor: Actor, filters: Mapping[str, Filter], query: QueryDict
+    queryset: QuerySet[Any],
+    actor: Actor,
+    filters: Mapping[str, Filter],
+    rules: Mapping[str, Rule],
+    query: QueryDict,
 ) -> QuerySet[Any]:
-    """Return ``queryset`` with every filter that ``query`` names."""
+    """Return ``queryset`` with every filter that ``query`` names; ``rules`` as in ``Filter.condition``."""
     for parameter, texts in query.lists():
         found = filters.get(parameter)
         if found is not None:
             values = found.values(texts)
-            queryset = queryset.filter(found.condition(actor, queryset.model, values))
+            queryset = queryset.filter(found.condition(actor, queryset.model, rules, values))
     return queryset
 
 
-def search(queryset: QuerySet[Any], fields: Sequence[str], text: str) -> QuerySet[Any]:
+def search(
+    queryset: QuerySet[Any],
+    actor: Actor,
+    fields: Sequence[str],
+    rules: Mapping[str, Rule],
+    text: str,
+) -> QuerySet[Any]:
     """Return the rows in which every word of ``text`` occurs in one of ``fields``, in any case.
 
-    Raises ``QueryRefused`` for text that PostgreSQL cannot hold or that is far too long.
+    A field counts in the rows only in which its rule lets ``actor`` read it. Raises ``QueryRefused`` for text that PostgreSQL cannot hold or that is far too long.
     """
     if "\x00" in text or len(text) > 200:
         raise QueryRefused(SEARCH, _("The search text is not acceptable."))
     for word in text.split():
-        queryset = queryset.filter(
-            reduce(or_, (Q(**{f"{name}__icontains": word}) for name in fields))
+        occurs = (
+            readable(Q(**{f"{name}__icontains": word}), rules.get(name), actor, queryset.model)
+            for name in fields
         )
+        queryset = queryset.filter(reduce(or_, occurs))
     return queryset
 
 

@@ -10,6 +10,7 @@ from platform_core.resource.pagination import Keyset, Place
 from platform_core.resource.representation import partial_plan_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from uuid import UUID
 
     from django.db.models import Model
@@ -37,12 +38,17 @@ def history_keyset(model: type[Model]) -> Keyset:
 
 
 def history_rows(
-    serializer: ModelSerializer, pk: UUID, keyset: Keyset, place: Place | None, limit: int
+    serializer: ModelSerializer,
+    readable: Collection[str],
+    pk: UUID,
+    keyset: Keyset,
+    place: Place | None,
+    limit: int,
 ) -> list[dict[str, Any]]:
     """Return up to ``limit`` entries about the row ``pk``, newest first; going back they come the other way round.
 
-    Each has ``snapshot``: the columns that the serializer shows, as they were. What history does not keep, and what
-    the serializer computes, is not in it.
+    Each has ``snapshot``: those of the ``readable`` columns that the serializer shows, as they were. What history does
+    not keep, and what the serializer computes, is not in it.
     """
     rows = keyset.model._default_manager.filter(id=pk)
     if place is not None:
@@ -53,10 +59,10 @@ def history_rows(
     )
     order = keyset.order_by(backward=bool(place and place.backward))
     kept = [field.attname for field in keyset.model._meta.concrete_fields]
-    plan = partial_plan_of(serializer, kept)
+    plan = partial_plan_of(serializer, kept).only(readable)
     loaded = rows.order_by(*order).values_list(*_ENTRY, *plan.attributes)[:limit]
     entries = list(loaded)
-    snapshots = plan.rows(entry[len(_ENTRY) :] for entry in entries)
+    snapshots = plan.rows([entry[len(_ENTRY) :] for entry in entries])
     return [
         _entry(dict(zip(_ENTRY, entry, strict=False)), snapshot)
         for entry, snapshot in zip(entries, snapshots, strict=True)

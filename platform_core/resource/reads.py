@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connections
@@ -13,6 +14,7 @@ from platform_core.access import scope
 from platform_core.resource import declared, filters
 from platform_core.resource.conditional import is_unchanged, tag_of
 from platform_core.resource.expansion import expand
+from platform_core.resource.field_access import accessible_fields, judged
 from platform_core.resource.history import history_keyset, history_rows
 from platform_core.resource.pages import Ends, cut
 from platform_core.resource.pagination import Keyset, Place, limit_of
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
     from platform_core.access import Actor, Policy
+    from platform_core.resource.field_access import AccessibleFields
+    from platform_core.resource.representation import Plan
 
 MOST_COUNTED = 10_000
 _PAGE_PARAMETERS = filters.LIST_PARAMETERS | SHAPE_PARAMETERS | {filters.ORDERING, INCLUDE}
@@ -74,6 +78,41 @@ class Reads:
         serializer = self.get_serializer()
         return [serializer.to_representation(one) for one in instances]
 
+    # Fields
+
+    @cached_property
+    def accessible(self) -> AccessibleFields:
+        """Return which fields the actor may read and write."""
+        return accessible_fields(type(self), self.actor)  # type: ignore[arg-type]  # composed into Resource
+
+    @property
+    def plan(self) -> Plan | None:
+        """Return the columns that the actor may read, or ``None`` when the serializer computes something."""
+        return declared.readable_plan(type(self), self.accessible)  # type: ignore[arg-type]  # composed into Resource
+
+    def judged(self, queryset: QuerySet[Any], plan: Plan | None) -> QuerySet[Any]:
+        """Return ``queryset`` with what decides for each row which fields of ``plan``, else of all, are readable."""
+        conditions = self.accessible.conditions if plan is None else plan.conditions
+        return judged(queryset, self.actor, conditions)
+
+    def represented(self, instances: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+        """Return what ``represent`` makes of judged ``instances``, without what the actor may not read."""
+        return self.accessible.of(self.represent(instances), instances)
+
+    def readable_here(self) -> Collection[str]:
+        """Return the fields that the actor may read of the route's row; raises ``Http404`` when they may not view it."""
+        rows = self.judged(self.visible().filter(pk=self.kwargs["id"]).order_by(), None)
+        outcomes = [one.alias for one in self.accessible.conditions]
+        found = rows.values_list("pk", *outcomes)[:1]
+        if not found:
+            raise Http404
+        failed = (
+            one.names
+            for one, outcome in zip(self.accessible.conditions, found[0][1:], strict=True)
+            if outcome is not True
+        )
+        return set(self.accessible.readable).difference(*failed)
+
     # Actions
 
     def list(self) -> HttpResponse:
@@ -83,11 +122,9 @@ class Reads:
         keyset = declared.keyset_of(cls, self.ordering)
         shape, count = WHOLE, False
         if query:
-            filters.check_parameters(
-                query, declared.single_parameters(cls), declared.filters_of(cls)
-            )
+            filters.check_parameters(query, self.single_parameters(), self.filters())
             keyset = self.keyset_of(query.get(filters.ORDERING))
-            shape, count = declared.shape_of(cls, query), wants_count(query)
+            shape, count = declared.shape_of(cls, query, self.accessible), wants_count(query)
         limit = limit_of(query.get("limit"))
         cursor = query.get("cursor")
         place = None if cursor is None else keyset.decode(cursor)
@@ -109,7 +146,7 @@ class Reads:
         shape = WHOLE
         if query:
             filters.check_parameters(query, SHAPE_PARAMETERS, {})
-            shape = declared.shape_of(cls, query)
+            shape = declared.shape_of(cls, query, self.accessible)
         found: Mapping[str, Any] | None
         if cls.shown is not Reads.shown or not declared.is_plain(cls):
             found = self.shown(self.visible())
@@ -123,13 +160,14 @@ class Reads:
         """Answer what happened to one row that the actor may view, newest first."""
         query = self.request.GET
         filters.check_parameters(query, filters.LIST_PARAMETERS, {})
-        if not self.visible().filter(pk=self.kwargs["id"]).exists():
-            raise Http404
+        readable = self.readable_here()
         keyset = history_keyset(self.model)
         limit = limit_of(query.get("limit"))
         cursor = query.get("cursor")
         place = None if cursor is None else keyset.decode(cursor)
-        rows = history_rows(self.get_serializer(), self.kwargs["id"], keyset, place, limit + 1)
+        rows = history_rows(
+            self.get_serializer(), readable, self.kwargs["id"], keyset, place, limit + 1
+        )
         ends = [(row["id"],) for row in rows]
         return self.envelope(*cut(rows, ends, keyset, place, limit))
 
@@ -138,10 +176,9 @@ class Reads:
         query = self.request.GET
         filters.check_parameters(query, DIFF_PARAMETERS, {})
         earlier, later = versions_asked(query)
-        if not self.visible().filter(pk=self.kwargs["id"]).exists():
-            raise Http404
+        readable = self.readable_here()
         before, after = (
-            snapshot_at(self.model, self.get_serializer(), self.kwargs["id"], version)
+            snapshot_at(self.model, self.get_serializer(), readable, self.kwargs["id"], version)
             for version in (earlier, later)
         )
         changes = differences(before, after)
@@ -160,15 +197,52 @@ class Reads:
         names = [one.removeprefix("-") for one in ordering.split(",")]
         if len(set(names)) < len(names) or not set(names) <= declared.ordering_names(cls):
             raise filters.unknown_ordering()
+        rules = declared.view_rules_of(cls)
+        # A row's place tells its value, so one row that hides it would be told by its neighbours.
+        if any(
+            rules[name].settled(self.actor, self.model) is not True
+            for name in names
+            if name in rules
+        ):
+            raise filters.unknown_ordering()
         return declared.keyset_of(cls, ordering)
+
+    def filters(self) -> Mapping[str, filters.Filter]:
+        """Return the filters that the request may use; what tells only what the actor may not know is not there."""
+        cls: Any = type(self)
+        return filters.open_to(
+            self.actor,
+            self.model,
+            declared.filters_of(cls),
+            declared.view_rules_of(cls),
+            self.request.GET,
+        )
+
+    def searched(self) -> Sequence[str]:
+        """Return the fields that a search of the actor looks into."""
+        rules = declared.view_rules_of(type(self))  # type: ignore[arg-type]  # composed into Resource
+        return [
+            name
+            for name in self.search_fields
+            if name not in rules or rules[name].settled(self.actor, self.model) is not False
+        ]
+
+    def single_parameters(self) -> frozenset[str]:
+        """Return the parameters of a list that the actor may give once."""
+        found = declared.single_parameters(type(self))  # type: ignore[arg-type]  # composed into Resource
+        return found if self.searched() else found - {filters.SEARCH}
 
     def narrowed(self) -> QuerySet[Any]:
         """Return the rows that the actor may view and that filters and search of the request leave."""
         query = self.request.GET
         cls: Any = type(self)
-        queryset = filters.narrow(self.visible(), self.actor, declared.filters_of(cls), query)
+        rules = declared.view_rules_of(cls)
+        queryset = filters.narrow(
+            self.visible(), self.actor, declared.filters_of(cls), rules, query
+        )
         if filters.SEARCH in query:
-            queryset = filters.search(queryset, self.search_fields, query[filters.SEARCH])
+            text = query[filters.SEARCH]
+            queryset = filters.search(queryset, self.actor, self.searched(), rules, text)
         return queryset
 
     def counted(self, queryset: QuerySet[Any]) -> int:
@@ -180,18 +254,28 @@ class Reads:
     ) -> Sequence[Any] | None:
         """Return the rows of a page and one more by SQL compiled before, or ``None`` where that cannot be done."""
         cls: Any = type(self)
-        plan = declared.plan_of(cls)
-        if plan is None or not declared.is_plain(cls):
+        whole = self.plan
+        if whole is None or not declared.is_plain(cls):
             return None
-        rows = declared.prepared_rows(cls, keyset, shape, bool(place and place.backward))
+        plan, backward = shape.plan(whole), bool(place and place.backward)
+        guarded = bool(cls.field_rules)
+        rows = declared.prepared_rows(cls, keyset, shape, backward)
         tail = [] if place is None else keyset.parameters(place, connections[rows.db])
 
         def build(actor: Actor) -> QuerySet[Any]:
             found = self.policy.scope(actor, rows)
+            if guarded:
+                all_rows = judged(declared.rows_of(cls, False), actor, plan.conditions)
+                found = declared.in_order(
+                    self.policy.scope(actor, all_rows), keyset, plan, backward
+                )
             return found if place is None else keyset.beyond(found, place)
 
-        key = (cls, keyset, shape.fields, None if place is None else place.shape)
-        statement = prepared_statement(self.actor, self.policy.permission("view"), key, build, tail)
+        reading = self.accessible.reading if guarded else None
+        key = (cls, keyset, shape.fields, None if place is None else place.shape, reading)
+        statement = prepared_statement(
+            self.actor, self.policy.permission("view"), key, build, tail, plan.rules
+        )
         if statement is None:
             return None
         sql, params = statement
@@ -206,12 +290,13 @@ class Reads:
         shape: Shape,
     ) -> Sequence[Any]:
         """Return the rows of a page and one more: tuples of the plan's columns, or instances without a plan."""
-        cls: Any = type(self)
+        plan = self.plan
+        plan = None if plan is None else shape.plan(plan)
         backward = bool(place and place.backward)
-        queryset = declared.in_order(cls, queryset, keyset, shape, backward)
+        queryset = declared.in_order(self.judged(queryset, plan), keyset, plan, backward)
         if place is not None:
             queryset = keyset.beyond(queryset, place)
-        if declared.plan_of(cls) is None:
+        if plan is None:
             return list(queryset[: limit + 1])
         return fetch(queryset[: limit + 1])
 
@@ -225,11 +310,11 @@ class Reads:
         total: int | None,
     ) -> HttpResponse:
         """Answer the first ``limit`` of the ``loaded`` rows; one more tells that the list goes on."""
-        plan = declared.plan_of(type(self))  # type: ignore[arg-type]  # composed into Resource
+        plan = self.plan
         ends: Sequence[Sequence[Any]]
         if plan is None:
             ends = [[getattr(one, name) for name in keyset.fields] for one in loaded]
-            rows = shape.rows(self.represent(loaded[:limit]))
+            rows = shape.rows(self.represented(loaded[:limit]))
         else:
             shown = shape.plan(plan)
             names = shown.names_with(keyset.fields)
@@ -280,13 +365,13 @@ class Reads:
     def row(self, queryset: QuerySet[Any], pk: Any) -> Mapping[str, Any] | None:
         """Return the JSON object of the row ``pk`` in ``queryset``, or ``None`` when it is not there."""
         cls: Any = type(self)
-        queryset = queryset.filter(pk=pk).order_by()
-        plan = declared.plan_of(cls)
+        plan = self.plan
+        queryset = self.judged(queryset.filter(pk=pk).order_by(), plan)
         if plan is None:
             instance = queryset.first()
             if instance is None:
                 return None
-            found = Shown(self.represent([instance])[0])
+            found = Shown(self.represented([instance])[0])
             found.version = getattr(instance, "version", None)
             return found
         names = plan.names_with(_version_column(self.model))
@@ -297,18 +382,25 @@ class Reads:
     ) -> Mapping[str, Any] | None:
         """Return the JSON object of the row ``pk`` if the actor has ``permission`` on it, else ``None``."""
         cls: Any = type(self)
-        plan = declared.plan_of(cls)
+        plan = self.plan
         rows = declared.rows_of(cls, deleted_too)
         if plan is None or cls.row is not Reads.row:
             return self.row(scope(self.actor, permission, rows), pk)
         names = plan.names_with(_version_column(self.model))
+        conditions = plan.conditions
         key: Any = self.model._meta.pk
+
+        def build(actor: Actor) -> QuerySet[Any]:
+            found = scope(actor, permission, rows).filter(pk=pk)
+            return judged(found, actor, conditions).values_list(*names)
+
         statement = prepared_statement(
             self.actor,
             permission,
-            (cls, deleted_too),
-            lambda actor: scope(actor, permission, rows).filter(pk=pk).values_list(*names),
+            (cls, deleted_too, self.accessible.reading if cls.field_rules else None),
+            build,
             [key.get_db_prep_value(pk, connections[rows.db])],
+            plan.rules,
         )
         if statement is None:
             return self.row(scope(self.actor, permission, rows), pk)
@@ -316,10 +408,10 @@ class Reads:
 
     def rows_with(self, ids: Collection[str]) -> Sequence[Mapping[str, Any]]:
         """Return the JSON objects of those rows with ``ids`` that the actor may view, in no order."""
-        plan = declared.plan_of(type(self))  # type: ignore[arg-type]  # composed into Resource
-        queryset = self.visible().filter(pk__in=ids).order_by()
+        plan = self.plan
+        queryset = self.judged(self.visible().filter(pk__in=ids).order_by(), plan)
         if plan is None:
-            return self.represent(list(queryset))
+            return self.represented(list(queryset))
         return plan.rows(fetch(queryset.values_list(*plan.names_with(()))))
 
     def answer_row(

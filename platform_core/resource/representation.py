@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from platform_core.resource.serializers import UTCDateTimeField
 if TYPE_CHECKING:
     from django.db.models import Field, Model
 
+    from platform_core.access import Rule
+    from platform_core.resource.field_access import Condition
     from platform_core.resource.serializers import ModelSerializer
 
 Converter = Callable[[Any], Any]
@@ -50,24 +52,34 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The columns that a serializer shows, in its order."""
+    """The columns that a serializer shows, in its order; ``conditions`` keep some of them out of some rows."""
 
     columns: tuple[Column, ...]
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def attributes(self) -> tuple[str, ...]:
         """Return what to ask ``values_list`` for."""
         return tuple(column.attribute for column in self.columns)
 
-    def only(self, names: Sequence[str]) -> Plan:
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Return the rules that decide about the conditions."""
+        return tuple(one.rule for one in self.conditions)
+
+    def only(self, names: Collection[str]) -> Plan:
         """Return the plan of those columns that are called one of ``names``."""
-        return Plan(tuple(column for column in self.columns if column.name in names))
+        return Plan(
+            tuple(column for column in self.columns if column.name in names),
+            tuple(one for one in self.conditions if not one.names.isdisjoint(names)),
+        )
 
     def names_with(self, others: Sequence[str]) -> list[str]:
-        """Return the attributes and those of ``others`` that are not among them."""
-        return list(dict.fromkeys((*self.attributes, *others)))
+        """Return the attributes, the outcomes of the conditions, and those of ``others`` that are not among them."""
+        outcomes = (one.alias for one in self.conditions)
+        return list(dict.fromkeys((*self.attributes, *outcomes, *others)))
 
-    def rows(self, loaded: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    def rows(self, loaded: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
         """Turn loaded tuples into JSON objects; a tuple may be longer than the plan."""
         names = [column.name for column in self.columns]
         converters = [
@@ -79,6 +91,17 @@ class Plan:
                 value = row[name]
                 if value is not None:
                     row[name] = convert(value)
+        return self._readable(rows, loaded) if self.conditions else rows
+
+    def _readable(
+        self, rows: list[dict[str, Any]], loaded: Sequence[Sequence[Any]]
+    ) -> list[dict[str, Any]]:
+        """Return ``rows`` without the fields whose condition does not hold in the row."""
+        for place, condition in enumerate(self.conditions, len(self.columns)):
+            for row, values in zip(rows, loaded, strict=True):
+                if values[place] is not True:
+                    for name in condition.names & row.keys():
+                        del row[name]
         return rows
 
 

@@ -78,22 +78,32 @@ def _value(param: Any, actor: Actor) -> Any:
 
 
 def prepared_statement(
-    actor: Actor, permission: str, key: Hashable, build: Build, tail: Sequence[Any] = ()
+    actor: Actor,
+    permission: str,
+    key: Hashable,
+    build: Build,
+    tail: Sequence[Any] = (),
+    rules: Sequence[Rule] = (),
 ) -> tuple[str, tuple[Any, ...]] | None:
     """Return SQL and parameters of the query that ``build(actor)`` makes, or ``None`` when it has to be asked itself.
 
-    ``build`` scopes its query by ``permission``; but for the actor, ``key`` and ``tail`` say all that it depends on.
-    ``tail`` are the last parameters, as the database takes them.
+    ``build`` scopes its query by ``permission`` and asks ``rules`` in it; but for the actor, ``key`` and ``tail`` say
+    all that it depends on. ``tail`` are the last parameters, as the database takes them.
     """
     registry = installed_permissions()
-    shape = _shape(registry, permission, actor)
+    leaves = _leaves_of(registry, permission)
+    if leaves is None or not all(map(_is_known, rules)):
+        return None
+    if rules:
+        leaves = (*leaves, *(leaf for rule in rules for leaf in rule.leaves()))
+    shape = _shape(leaves, actor)
     if shape is None:
         return None
     whole = (registry, permission, shape, key)
     if whole in _statements:
         found = _statements[whole]
     else:
-        found = _prepare(registry, permission, actor, build, tail)
+        found = _prepare(leaves, actor, build, tail)
         if len(_statements) >= _MOST_STATEMENTS:
             _statements.clear()
         _statements[whole] = found
@@ -125,11 +135,8 @@ def _is_known(rule: Rule) -> bool:
     return type(rule) in (Always, Granted, Never, SignedIn, Where)
 
 
-def _shape(registry: PermissionRegistry, permission: str, actor: Actor) -> Shape | None:
-    """Return all that the text of the rule's SQL depends on, or ``None`` when it can be anything."""
-    leaves = _leaves_of(registry, permission)
-    if leaves is None:
-        return None
+def _shape(leaves: Sequence[Rule], actor: Actor) -> Shape | None:
+    """Return all that the text of the rules' SQL depends on, or ``None`` when it can be anything."""
     shape: list[Hashable] = [actor.is_authenticated, actor.id is None]
     for leaf in leaves:
         if type(leaf) is Granted:
@@ -149,13 +156,9 @@ def _refuse(*_: Any) -> Any:
 
 
 def _prepare(
-    registry: PermissionRegistry,
-    permission: str,
-    actor: Actor,
-    build: Build,
-    tail: Sequence[Any],
+    leaves: Sequence[Rule], actor: Actor, build: Build, tail: Sequence[Any]
 ) -> _Statement | None:
-    probe, units = _probe(_leaves_of(registry, permission) or (), actor)
+    probe, units = _probe(leaves, actor)
     try:
         sql, params = _compiled(build(probe))
         real = _compiled(build(actor))

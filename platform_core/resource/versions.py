@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -39,15 +39,20 @@ def versions_asked(query: QueryDict) -> tuple[int, int]:
 
 
 def snapshot_at(
-    model: type[Model], serializer: ModelSerializer, pk: UUID, version: int
+    model: type[Model],
+    serializer: ModelSerializer,
+    readable: Collection[str],
+    pk: UUID,
+    version: int,
 ) -> dict[str, Any]:
-    """Return the shown columns of the row ``pk`` as they were at ``version``, in their JSON form.
+    """Return the ``readable`` columns of the row ``pk`` as they were at ``version``, in their JSON form.
 
     What history does not keep, and what the serializer does not show, is not in it. Raises ``Http404`` when there was no
     such version.
     """
     history: Any = model.history.model  # type: ignore[attr-defined]
-    plan = partial_plan_of(serializer, [field.attname for field in history._meta.concrete_fields])
+    kept = [field.attname for field in history._meta.concrete_fields]
+    plan = partial_plan_of(serializer, kept).only(readable)
     rows = history._default_manager.filter(id=pk, version=version).order_by("-history_id")
     loaded = list(rows.values_list(*plan.attributes)[:1])
     if not loaded:

@@ -17,7 +17,7 @@ from platform_core.resource.gate import refuse
 from platform_core.resource.versions import snapshot_at, way_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from django.db.models import QuerySet
 
@@ -44,6 +44,7 @@ class Writes:
     kwargs: Any
     request: Any
     visible: Callable[[], QuerySet[Any]]
+    readable_here: Callable[[], Collection[str]]
     get_serializer: Callable[..., Any]
     get_serializer_context: Callable[[], dict[str, Any]]
     respond: Callable[..., HttpResponse]
@@ -126,7 +127,8 @@ class Writes:
         given.is_valid(raise_exception=True)
         version = self.kwargs["version"]
         obj = self.locked(self.visible(), "change")
-        snapshot = snapshot_at(self.model, self.get_serializer(), obj.pk, version)
+        readable = self.readable_here()
+        snapshot = snapshot_at(self.model, self.get_serializer(), readable, obj.pk, version)
         reason = given.validated_data.get("reason") or f"{REVERTED_TO} {version}"
         self.body = way_back(self.get_serializer(obj), snapshot)
         with acting_as(self.actor, reason=reason):
