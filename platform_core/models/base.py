@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from platform_core.errors import Conflict
 from platform_core.models.fields import DeletedAtField, VersionField
-from platform_core.models.history import is_unrecorded
+from platform_core.models.history import RECORDED, RECORDS, is_unrecorded
 from platform_core.models.identifiers import uuid7
+from platform_core.models.inserts import insert_recorded
 from platform_core.models.querysets import (
     AllObjects,
     LiveObjects,
@@ -70,7 +71,8 @@ class BaseModel(models.Model):
         """Write the row and its history in one transaction; every way to save comes through here.
 
         The UPDATE adds one to the version that the database has, whatever the instance remembers, and
-        the history's INSERT returns it: two statements, no lost count between concurrent saves.
+        the history's INSERT returns it: two statements, no lost count between concurrent saves. A new row and its
+        history are one statement.
         """
         options = {"raw": raw, "force_insert": force_insert, "force_update": force_update}
         using = using or router.db_for_write(type(self), instance=self)
@@ -84,10 +86,12 @@ class BaseModel(models.Model):
         if update_fields is not None:
             update_fields = frozenset(update_fields) | {"version", "updated_at"}
         with transaction.atomic(using=using, savepoint=False):
-            row = rows_of(type(self), using).filter(pk=self.pk)
-            roots = lock_aggregates(row)
+            if self.aggregate:
+                row = rows_of(type(self), using).filter(pk=self.pk)
+                roots = lock_aggregates(row)
             super().save_base(**options, using=using, update_fields=update_fields)  # type: ignore[arg-type]
-            touch_aggregates(type(self), roots | aggregates_of(row), using=using)
+            if self.aggregate:
+                touch_aggregates(type(self), roots | aggregates_of(row), using=using)
             computed = [
                 field.attname
                 for field in self._meta.concrete_fields
@@ -95,6 +99,19 @@ class BaseModel(models.Model):
             ]
             if computed:
                 self.refresh_from_db(using=using, fields=computed)
+
+    def _do_insert(
+        self, manager: Any, using: str, fields: Any, returning_fields: Any, raw: bool
+    ) -> Any:
+        """Insert the row with its history where that is one statement, else leave it to Django and the signal."""
+        self.__dict__.pop(RECORDED, None)
+        if raw or not hasattr(type(self), RECORDS):
+            return super()._do_insert(manager, using, fields, returning_fields, raw)  # type: ignore[misc]
+        made = insert_recorded(self, fields, returning_fields, using=using)
+        if made is None:
+            return super()._do_insert(manager, using, fields, returning_fields, raw)  # type: ignore[misc]
+        self.__dict__[RECORDED], returned = made
+        return returned
 
     save_base.alters_data = True  # type: ignore[attr-defined]
 

@@ -8,6 +8,7 @@ bulk writes and races come out right, and the copy costs one statement however m
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
@@ -25,6 +26,8 @@ HistoryType = Literal["+", "~", "-"]
 
 ALWAYS_EXCLUDED = frozenset({"password", "last_login"})
 RECORDS = "_history_records"
+RECORDED = "_recorded_version"
+"""Where an instance keeps the version that its own INSERT has recorded already."""
 PLAIN: dict[type[Any], type[Any]] = {
     VersionField: models.PositiveBigIntegerField,
     DeletedAtField: models.DateTimeField,
@@ -99,6 +102,10 @@ class PlatformHistory(HistoricalRecords):  # type: ignore[misc]  # the library h
         """Record a saved row and tell the instance its version; fixtures bring their own history."""
         if raw:
             return
+        recorded: int | None = instance.__dict__.pop(RECORDED, None)
+        if created and recorded is not None:
+            instance.version = recorded
+            return
         versions = record_history(self.cls, [instance.pk], "+" if created else "~", using=using)
         instance.version = versions[instance.pk]
 
@@ -146,35 +153,48 @@ def record_history(
     The rows are locked, so that the copy is the state that the surrounding transaction leaves. The time
     is the server's at the moment of the copy: under the row's lock it grows with the version.
     """
-    concrete = model._meta.concrete_model or model
-    table: type[models.Model] = concrete.history.model  # type: ignore[attr-defined]
-    connection = connections[using]
-    quote = connection.ops.quote_name
+    concrete: Any = model._meta.concrete_model or model
+    quote = connections[using].ops.quote_name
+    table, target, source = history_columns(concrete, using)
+    key, version = (quote(concrete._meta.get_field(name).column) for name in ("id", "version"))
+    statement = (
+        f"INSERT INTO {table} ({target}) "  # noqa: S608  # nosec B608  (names of the model)
+        f"SELECT {source}, %s, %s, %s, %s, %s, clock_timestamp() "
+        f"FROM {quote(concrete._meta.db_table)} WHERE {key} = ANY(%s) ORDER BY {key} FOR UPDATE "
+        f"RETURNING {key}, {version}"
+    )
+    with connections[using].cursor() as cursor:
+        cursor.execute(statement, [*recorded_by(kind, reason), list(pks)])
+        return dict(cursor.fetchall())
+
+
+def recorded_by(kind: HistoryType, reason: str = "") -> list[Any]:
+    """Return what a history row knows of its write, but for the time, in the order of ``OWN_COLUMNS``."""
+    actor = current_actor()
+    return [
+        kind,
+        reason or current_reason(),
+        actor.id,
+        actor.kind,
+        current_request_id() or "",
+    ]
+
+
+@cache
+def history_columns(model: type[models.Model], using: str) -> tuple[str, str, str]:
+    """Return the history table, its columns and those of ``model`` that are copied, as SQL.
+
+    ``OWN_COLUMNS`` are the last of its columns.
+    """
+    table: type[models.Model] = model.history.model  # type: ignore[attr-defined]
+    quote = connections[using].ops.quote_name
     columns = {
         field.name: quote(field.column) for field in table._meta.concrete_fields if field.column
     }
     copied: list[models.Field[Any, Any]] = table.tracked_fields  # type: ignore[attr-defined]
     source = [quote(field.column) for field in copied if field.column]
     target = [columns[field.name] for field in copied] + [columns[name] for name in OWN_COLUMNS]
-    key = columns["id"]
-    statement = (
-        f"INSERT INTO {quote(table._meta.db_table)} ({', '.join(target)}) "  # noqa: S608  # nosec B608
-        f"SELECT {', '.join(source)}, %s, %s, %s, %s, %s, clock_timestamp() "
-        f"FROM {quote(concrete._meta.db_table)} WHERE {key} = ANY(%s) ORDER BY {key} FOR UPDATE "
-        f"RETURNING {key}, {columns['version']}"
-    )
-    actor = current_actor()
-    parameters = [
-        kind,
-        reason or current_reason(),
-        actor.id,
-        actor.kind,
-        current_request_id() or "",
-        list(pks),
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return dict(cursor.fetchall())
+    return quote(table._meta.db_table), ", ".join(target), ", ".join(source)
 
 
 def keep_history_of(sender: type[models.Model], **kwargs: object) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Lower
 from django.utils import timezone
 
+from platform_core.models.identifiers import uuid7
 from tests.core.models.testapp.models import Book, Chapter
 
 THREADS = 12
@@ -110,14 +112,34 @@ def test_parts_written_at_once_each_count_in_their_aggregate() -> None:
 
 
 @pytest.mark.django_db
-def test_a_save_costs_two_statements(django_assert_num_queries: Any) -> None:
+def test_a_new_row_costs_one_statement_and_a_change_two(django_assert_num_queries: Any) -> None:
     book = Book(title="Emma")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         book.save()
+    assert book.history.get().history_type == "+"
     with django_assert_num_queries(2):
         book.save(update_fields=["title"])
     with django_assert_num_queries(3):
         Book.objects.update(stock=1)
+
+
+@pytest.mark.django_db
+def test_a_new_row_of_expressions_is_recorded_as_the_database_has_it() -> None:
+    book = Book(title=Lower(Value("EMMA")))
+    book.save()
+    assert (book.version, book.title) == (1, "emma")
+    entry = book.history.get()
+    assert (entry.history_type, entry.title, entry.version) == ("+", "emma", 1)
+
+
+@pytest.mark.django_db
+def test_an_instance_saved_as_a_new_row_again_is_recorded_again() -> None:
+    book = Book.objects.create(title="Emma")
+    book.save()
+    book.pk, book._state.adding = uuid7(), True
+    book.save()
+    assert [one.version for one in Book.objects.order_by("pk")] == [2, 1]
+    assert book.history.get().version == book.version == 1
 
 
 @pytest.mark.django_db
