@@ -78,7 +78,9 @@ def _requests(subject: Subject) -> dict[str, Request]:
     return {
         "list of 50": Request("GET", STUDENTS_PATH, "limit=50", token=subject.token),
         "detail": Request("GET", f"{STUDENTS_PATH}{subject.student_id}/", token=subject.token),
-        "create": Request("POST", STUDENTS_PATH, body=orjson.dumps(new), token=subject.token),
+        "create": Request(
+            "POST", STUDENTS_PATH, body=orjson.dumps(new), token=subject.token, repeatable=True
+        ),
     }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 UNLIMITED = "1000000000/hour"
 """A rate limit that is counted and never reached."""
@@ -30,6 +31,8 @@ class Request:
     query: str = ""
     body: bytes = b""
     token: str = field(default="", repr=False)
+    repeatable: bool = False
+    """Whether each call has an ``Idempotency-Key`` of its own."""
 
     def environ(self) -> dict[str, Any]:
         """Return a new environment, with the headers that a client in a program sends."""
@@ -54,6 +57,8 @@ class Request:
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
         }
+        if self.repeatable:
+            found["HTTP_IDEMPOTENCY_KEY"] = uuid4().hex
         if self.body:
             found["CONTENT_TYPE"] = "application/json"
             found["CONTENT_LENGTH"] = str(len(self.body))
