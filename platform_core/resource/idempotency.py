@@ -28,7 +28,9 @@ _METHODS = frozenset({"POST", "PATCH"})
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 _TABLE = "platform_core_idempotencyrecord"
-_FIND = f"""
+# Two statements in one message: the second begins when the lock is held, and so sees what its last holder committed.
+_CLAIM = f"""
+SELECT pg_try_advisory_xact_lock(%s);
 SELECT request_digest, status, headers::text, body FROM {_TABLE}
 WHERE digest = %s AND created_at > statement_timestamp() - interval '{LIFETIME_H} hours'
 """  # noqa: S608  # nosec B608  (names of our own)
@@ -62,15 +64,14 @@ class Claim:
 
     digest: bytes
     request_digest: bytes
+    earlier: tuple[Any, ...] | None
+    """What is kept of a call with the same key that has ended."""
 
     def earlier_answer(self) -> HttpResponse | None:
         """Return what was answered the first time; raises Invalid when the key was used for another body."""
-        with connection.cursor() as cursor:
-            cursor.execute(_FIND, [self.digest])
-            row = cursor.fetchone()
-        if row is None:
+        if self.earlier is None:
             return None
-        request_digest, status, headers, body = row
+        request_digest, status, headers, body = self.earlier
         if bytes(request_digest) != self.request_digest:
             raise Invalid(
                 _("This Idempotency-Key was used for another body; take a new one."),
@@ -113,11 +114,13 @@ def claim(request: HttpRequest, actor: Actor) -> Claim | None:
             _("An Idempotency-Key needs a signed-in caller."), code="invalid_idempotency_key"
         )
     who = f"{actor.kind} {actor.id} {request.method} {request.get_full_path()} {key}"
-    found = Claim(hashlib.sha256(who.encode()).digest(), hashlib.sha256(request.body).digest())
+    digest = hashlib.sha256(who.encode()).digest()
     with connection.cursor() as cursor:
-        lock = int.from_bytes(found.digest[:8], "big", signed=True)
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
-        row: Any = cursor.fetchone()
-    if not row[0]:
+        lock = int.from_bytes(digest[:8], "big", signed=True)
+        cursor.execute(_CLAIM, [lock, digest])
+        (is_held,) = cursor.fetchone()
+        cursor.nextset()
+        earlier = cursor.fetchone()
+    if not is_held:
         raise StillRunning
-    return found
+    return Claim(digest, hashlib.sha256(request.body).digest(), earlier)
