@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from platform_core.access import Policy
 from platform_core.models.fields import VersionField
-from platform_core.resource import filters, shape
+from platform_core.resource import decoding, filters, shape
 from platform_core.resource import representation as representations
 from platform_core.resource.expansion import references_of
 from platform_core.resource.field_access import protected_columns
@@ -22,11 +22,26 @@ if TYPE_CHECKING:
 
     from platform_core.access import Rule
     from platform_core.resource.base import Resource
+    from platform_core.resource.decoding import Decoder
     from platform_core.resource.field_access import AccessibleFields, Condition
     from platform_core.resource.representation import Plan
     from platform_core.resource.shape import Shape
 
-_READS = "platform_core.resource.reads"
+_OWN_MODULES = frozenset(
+    {
+        "platform_core.resource.base",
+        "platform_core.resource.reads",
+        "platform_core.resource.writes",
+        "rest_framework.generics",
+    }
+)
+_CREATING = (
+    "create_object",
+    "unsaved_object",
+    "get_serializer",
+    "get_serializer_class",
+    "get_serializer_context",
+)
 _MOST_KEPT = 512
 """Where clients choose among many: of orders, and of queries by order and fields."""
 
@@ -73,10 +88,18 @@ def is_plain(resource: type[Resource]) -> bool:
     return all(own) and type(resource.policy) is Policy
 
 
+@cache
+def decoder_of(resource: type[Resource]) -> Decoder | None:
+    """Return what reads the bodies of new rows, or ``None`` when serializer or resource have a way of their own."""
+    if resource.field_rules or not all(_is_unchanged(resource, name) for name in _CREATING):
+        return None
+    return decoding.decoder_of(resource.serializer_class)
+
+
 def _is_unchanged(resource: type[Resource], method: str) -> bool:
     """Tell whether ``method`` is the core's, which no plugin has replaced."""
     found: str = getattr(resource, method).__module__
-    return found == _READS
+    return found in _OWN_MODULES
 
 
 @cache
@@ -162,5 +185,6 @@ def prepare(resource: type[Resource]) -> None:
     plan_of(resource)
     _references(resource)
     view_rules_of(resource)
+    decoder_of(resource)
     if is_plain(resource):
         prepared_rows(resource, keyset, shape.WHOLE, backward=False)

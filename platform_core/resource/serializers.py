@@ -15,11 +15,13 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.validators import UniqueValidator
 
 from platform_core.models import keep_for_reference
-from platform_core.resource.related import visible
+from platform_core.resource.related import kept_row, visible
 from platform_core.resource.rendering import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from platform_core.access import Actor
 
 
 class UTCDateTimeField(serializers.DateTimeField):
@@ -57,13 +59,34 @@ class ScopedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
         present = self._present(key)
         if present is not None:
             return present
+        return self._found(key, self.context["actor"])
+
+    def referred(self, data: Any, actor: Actor) -> Any:
+        """Return what ``run_validation`` does for a new row, without asking the context who ``actor`` is."""
+        is_empty, value = self.validate_empty_values(None if data == "" else data)
+        return value if is_empty else self._found(self._key(value), actor)
+
+    def _found(self, key: Any, actor: Actor) -> Any:
+        found = self._kept(key, actor)
+        if found is None:
+            self.fail("does_not_exist")
+        return found
+
+    def _kept(self, key: Any, actor: Actor) -> Any:
+        """Return the row, kept from deletion until the transaction ends, or ``None`` when it is not there."""
+        if type(self).get_queryset is ScopedRelatedField.get_queryset:
+            return kept_row(actor, self._related_model(), key, self._steps())
         try:
             found = self.get_queryset().get(pk=key)
         except ObjectDoesNotExist:
-            self.fail("does_not_exist")
-        if not keep_for_reference(found):
-            self.fail("does_not_exist")
-        return found
+            return None
+        return found if keep_for_reference(found) else None
+
+    def _steps(self) -> tuple[str, ...]:
+        """Return the way from the related row to the unit that grants are scoped by, where it goes by there."""
+        model = getattr(getattr(self.parent, "Meta", None), "model", None)
+        first, *rest = getattr(model, "unit_path", "").split("__")
+        return tuple(rest) if first == self.source else ()
 
     def _related_model(self) -> Any:
         declared: Any = vars(self).get("queryset")
