@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import django
 
 from platform_core import __version__
+from platform_core.edge.cors import cors_settings, with_cors
 from platform_core.observability.logging import logging_settings
 from platform_core.resource.settings import rest_framework_settings, spectacular_settings
 
@@ -31,8 +32,9 @@ INSTALLED_APPS = (
 
 MIDDLEWARE = (
     "platform_core.observability.middleware.RequestMiddleware",
+    "platform_core.edge.headers.SecurityHeadersMiddleware",
     "platform_core.observability.health.HealthMiddleware",
-    "platform_core.observability.middleware.SecurityHeadersMiddleware",
+    "platform_core.edge.bodies.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -76,7 +78,7 @@ def base_settings(
         "CSRF_TRUSTED_ORIGINS": core.trusted_origins,
         "CSRF_FAILURE_VIEW": "platform_core.resource.problems.csrf_failure",
         "INSTALLED_APPS": list(INSTALLED_APPS),
-        "MIDDLEWARE": list(MIDDLEWARE),
+        "MIDDLEWARE": with_cors(MIDDLEWARE, core.cors_origins),
         "ROOT_URLCONF": "platform_core.urls",
         "WSGI_APPLICATION": "platform_core.wsgi.application",
         "TEMPLATES": [
@@ -103,13 +105,15 @@ def base_settings(
         "SESSION_COOKIE_NAME": "__Host-session" if secure else "session",
         "CSRF_COOKIE_NAME": "__Host-csrf" if secure else "csrf",
         "SECURE_SSL_REDIRECT": secure,
-        "SECURE_HSTS_SECONDS": 31_536_000 if secure else 0,
-        "SECURE_HSTS_INCLUDE_SUBDOMAINS": secure,
-        "SECURE_HSTS_PRELOAD": secure,
+        "SECURE_HSTS_SECONDS": core.hsts_seconds if secure else 0,
+        "SECURE_HSTS_INCLUDE_SUBDOMAINS": secure and core.hsts_subdomains,
+        "SECURE_HSTS_PRELOAD": secure and core.hsts_subdomains,
         "SECURE_REFERRER_POLICY": "same-origin",
         "SECURE_CSP": CONTENT_SECURITY_POLICY,
         "X_FRAME_OPTIONS": "DENY",
-        "DATA_UPLOAD_MAX_MEMORY_SIZE": 2_500_000,
+        "DATA_UPLOAD_MAX_MEMORY_SIZE": core.body_limit,
+        "PLATFORM_BODY_LIMITS": {"*/*": core.body_limit, **core.body_limits},
+        **cors_settings(core.cors_origins, credentials=core.cors_credentials),
         "LOGGING_CONFIG": "platform_core.observability.logging.configure",
         "LOGGING": logging_settings(deployment, profile=profile),
         "SPECTACULAR_SETTINGS": spectacular_settings("Platform Core", __version__),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,10 +16,12 @@ import limits
 from pydantic import Field, IPvAnyNetwork, field_validator
 
 from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
+from platform_core.edge.cors import is_origin
 from platform_core.registry.problems import PluginErrors, PluginProblem
 
 FILE_NAME = "platform.toml"
 CONFIG_VARIABLE = "PLATFORM_CONFIG"
+_MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/(\*|[a-z0-9.+-]+)")
 
 
 class CoreSettings(PluginSettings):
@@ -38,6 +41,18 @@ class CoreSettings(PluginSettings):
     """Host names that the deployment answers to; loopback names are always allowed outside production."""
     trusted_origins: list[str] = Field(default_factory=list)
     """Origins, with scheme, whose pages may send unsafe requests with a session cookie."""
+    cors_origins: list[str] = Field(default_factory=list)
+    """Origins, such as ``https://app.example.org``, whose pages may read the API from a browser; none by default."""
+    cors_credentials: bool = False
+    """Whether those pages may send the cookies of this deployment along; tokens in a header need no such leave."""
+    hsts_seconds: int = Field(default=31_536_000, ge=0)
+    """How long browsers remember, in production, to come by HTTPS only; 0 sends no such promise."""
+    hsts_subdomains: bool = True
+    """Whether that promise holds for all subdomains, and may be built into browsers."""
+    body_limit: int = Field(default=2_500_000, ge=1_000)
+    """Bytes that the body of a request may have at most."""
+    body_limits: dict[str, int] = Field(default_factory=dict)
+    """Other limits by media type, such as ``text/csv`` or ``image/*``: for files, which are not held in memory."""
     trusted_proxies: list[IPvAnyNetwork] = Field(default_factory=list)
     """Networks of the proxies whose ``X-Forwarded-For`` is believed; none by default."""
     rate_limit_signed_in: str = "1000/hour"
@@ -88,6 +103,22 @@ class CoreSettings(PluginSettings):
             except ValueError:
                 raise ValueError("write it like 1000/hour, or off") from None
         return text
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: list[str]) -> list[str]:
+        for one in origins:
+            if not is_origin(one):
+                raise ValueError("write each like https://app.example.org, without a path or a *")
+        return origins
+
+    @field_validator("body_limits")
+    @classmethod
+    def _are_limits(cls, limits: dict[str, int]) -> dict[str, int]:
+        for name, size in limits.items():
+            if size < 1 or not _MEDIA_TYPE.fullmatch(name):
+                raise ValueError("write them like text/csv = 50000000, type in lower case")
+        return limits
 
     @field_validator("time_zone")
     @classmethod

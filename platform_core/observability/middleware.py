@@ -1,4 +1,4 @@
-"""Middleware of the core: request ids, the request log, and the security headers that Django 5.2 lacks."""
+"""Middleware that knows each request: its id, its line in the log, and what it cost."""
 
 from __future__ import annotations
 
@@ -127,25 +127,3 @@ def owner_of_request(request: HttpRequest) -> str:
     if len(parts) > 3 and parts[1] == "api" and parts[3] in settings.PLATFORM_ENABLED_SLUGS:
         return parts[3]
     return "platform_core"
-
-
-class SecurityHeadersMiddleware:
-    """Send the ``SECURE_CSP`` policy and a permissions policy on every answer that has none of its own.
-
-    What the API answers depends on who asks, so no cache may keep it unless the view says otherwise.
-    """
-
-    def __init__(self, get_response: Handler) -> None:
-        self.get_response = get_response
-        self.policy = "; ".join(
-            f"{name} {' '.join(sources)}" for name, sources in settings.SECURE_CSP.items()
-        )
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Add the headers to the answer."""
-        response = self.get_response(request)
-        response.setdefault("Content-Security-Policy", self.policy)
-        response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-        if request.path_info.startswith("/api/"):
-            response.setdefault("Cache-Control", "private, no-store")
-        return response

@@ -55,6 +55,12 @@ _SAFE = frozenset({"list", "retrieve", "history", "diff"})
 _DRY_RUN_ONLY = frozenset({DRY_RUN})
 
 
+def allowed_methods(actions: Mapping[str, str]) -> str:
+    """Return what ``Allow`` says of an address with ``actions``."""
+    own = {one.upper() for one in actions}
+    return ", ".join(sorted({*own, "OPTIONS", *({"HEAD"} if "GET" in own else ())}))
+
+
 def plain_action(action: str) -> str:
     """Return the action that a mounted one is: a bulk call runs the same one for each item."""
     return action.removeprefix(BULK_PREFIX)
@@ -128,29 +134,44 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
         self.args, self.kwargs = args, kwargs
         self.headers = {}
         self.format_kwarg = None
-        self.request = drf = self.initialize_request(request, *args, **kwargs)
+        self.request = self.initialize_request(request, *args, **kwargs)
         self.standings = ()
+        self.action = None
         try:
             method = (request.method or "").lower()
-            self.action = self.action_map.get("get" if method == "head" else method)
-            if self.action is None:
-                raise MethodNotAllowed(request.method or "")
-            self.is_bulk = self.action.startswith(BULK_PREFIX)
-            self.action = plain_action(self.action)
-            self.if_match = request.headers.get("If-Match")
-            drf.accepted_renderer, drf.accepted_media_type = self.perform_content_negotiation(drf)
-            self.actor, self.standings = recognise(drf, self.own_limit())
-            with acting_as(self.actor, request_id=request_id_of(request)):
-                self.admit()
-                response = self.answer()
+            response = self.tell_methods() if method == "options" else self.act(method)
         except Exception as error:  # the one place that turns any error into a problem
             response = self.handle_exception(error)
             self.standings = getattr(error, "standings", self.standings)
             if isinstance(error, MethodNotAllowed):
-                response["Allow"] = ", ".join(sorted(one.upper() for one in self.action_map))
+                response["Allow"] = allowed_methods(self.action_map)
         tell(response, self.standings)
         response.headers["Vary"] = "Accept, Authorization, Cookie"
         return response
+
+    def act(self, method: str) -> HttpResponse:
+        """Find the action that answers ``method``, decide it and run it."""
+        drf, request = self.request, self.request._request
+        self.action = self.action_map.get("get" if method == "head" else method)
+        if self.action is None:
+            raise MethodNotAllowed(method.upper())
+        self.is_bulk = self.action.startswith(BULK_PREFIX)
+        self.action = plain_action(self.action)
+        self.if_match = request.headers.get("If-Match")
+        drf.accepted_renderer, drf.accepted_media_type = self.perform_content_negotiation(drf)
+        self.actor, self.standings = recognise(drf, self.own_limit())
+        with acting_as(self.actor, request_id=request_id_of(request)):
+            self.admit()
+            return self.answer()
+
+    def tell_methods(self) -> HttpResponse:
+        """Answer ``OPTIONS``: what the address can do for somebody; no row is looked at, so none is told of."""
+        self.actor, self.standings = recognise(self.request)
+        require_flag(self.request, self.flag)
+        for action in self.action_map.values():
+            operation = operations_of(type(self)).get(plain_action(action))
+            require_flag(self.request, operation.flag if operation else None)
+        return HttpResponse(status=204, headers={"Allow": allowed_methods(self.action_map)})
 
     def own_limit(self) -> RateLimit | None:
         """Return the limit that the resource sets for the action that runs, if it sets one."""

@@ -9,8 +9,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
@@ -131,8 +131,8 @@ def answer_to(request: Any, exc: Exception) -> HttpResponse | None:
     if isinstance(exc, DjangoValidationError):
         return _invalid(request, get_error_detail(exc))
     if isinstance(exc, RequestDataTooBig):
-        return problem(request, 413, "too_large", _("The request body is too large."))
-    if isinstance(exc, (SuspiciousOperation, UnreadablePostError)):
+        return too_large(request)
+    if isinstance(exc, (BadRequest, SuspiciousOperation, UnreadablePostError)):
         return problem(request, 400, "bad_request", _("The request is malformed."))
     if isinstance(exc, (OperationalError, InterfaceError, psycopg.OperationalError)):
         return _unavailable(request, exc)
@@ -241,6 +241,11 @@ def _internal_error(request: Any) -> HttpResponse:
     )
 
 
+def too_large(request: Any) -> HttpResponse:
+    """Answer a request whose body is longer than its media type may be here."""
+    return problem(request, 413, "too_large", _("The request body is too large."))
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer a path below ``/api/`` that no route serves."""
     return problem(request, 404, "not_found", _("There is nothing at this address."))
@@ -248,6 +253,8 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answer a request below ``/api/`` that Django itself refused."""
+    if isinstance(exception, RequestDataTooBig):
+        return too_large(request)
     return problem(request, 400, "bad_request", _("The request is malformed."))
 
 

@@ -56,6 +56,31 @@ def test_the_documentation_lists_every_plugin_without_a_complaint(
     assert [url for url in strangers if not url.startswith("data:")] == []
 
 
+def test_redoc_lists_every_plugin_without_a_complaint(
+    deployment: tuple[Served, Path], page: Page
+) -> None:
+    served, _ = deployment
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url))
+
+    page.goto(f"{served.url}/api/redoc/")
+
+    heading = page.get_by_role("heading", name="Platform Core")
+    expect(heading).to_be_visible(timeout=120_000)  # it draws every operation before it shows one
+    menu = page.locator(".menu-content")
+    expect(menu).to_contain_text("education")
+    expect(menu).to_contain_text("identity")
+    students = page.locator("[id='tag/education/operation/education_students_list']")
+    expect(students).to_be_attached()
+    expect(students).to_contain_text("family_name")
+    styled = "(one) => getComputedStyle(one).position"
+    assert (
+        menu.evaluate(styled) != "static" or menu.locator("xpath=..").evaluate(styled) == "sticky"
+    )
+    assert page.complaints == []  # type: ignore[attr-defined]
+    assert [url for url in asked if not url.startswith((served.url, "data:"))] == []
+
+
 def test_an_integrator_authorises_and_tries_a_list(
     deployment: tuple[Served, Path], page: Page
 ) -> None:

@@ -158,8 +158,7 @@ def test_a_write_takes_no_query_parameter(librarian: Any, library: Library) -> N
 
 def test_every_verb_without_a_route_is_405(librarian: Any) -> None:
     response = librarian.call("PUT", "books/", {})
-    assert (response.status_code, response["Allow"]) == (405, "GET, POST")
-    assert librarian.call("OPTIONS", "books/").status_code == 405
+    assert (response.status_code, response["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
 
 
 def test_an_action_that_is_not_exposed_has_no_route(librarian: Any) -> None:

@@ -1,0 +1,1 @@
+"""What stands at the edge of HTTP, before any route is looked at: headers, foreign origins, and how much is read."""
