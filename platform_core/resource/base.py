@@ -14,6 +14,7 @@ from platform_core.access import Actor, FieldAccess, Policy, acting_as
 from platform_core.resource import filters
 from platform_core.resource.bulk import BULK_PREFIX, perform_bulk
 from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
+from platform_core.resource.field_access import FieldGate
 from platform_core.resource.gate import refuse, require_flag
 from platform_core.resource.idempotency import claim
 from platform_core.resource.operations import STANDARD_ACTIONS, Operation, operations_of
@@ -26,6 +27,7 @@ from platform_core.resource.rate_limits import (
     tell,
 )
 from platform_core.resource.reads import Reads
+from platform_core.resource.replays import as_readable_now
 from platform_core.resource.requests import request_id_of
 from platform_core.resource.writes import Writes
 
@@ -220,7 +222,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
                 return self.change()
             earlier = held.earlier_answer()
             if earlier is not None:
-                return earlier
+                return as_readable_now(self, earlier)
             response = self.change()
             held.keep(response)
             return response
@@ -251,6 +253,14 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     def policy_action(self) -> str:
         """Return the action of the policy that decides the one that runs."""
         return decided_as(str(self.action))
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the serializer, which takes only what the actor may set."""
+        serializer: Any = super().get_serializer(*args, **kwargs)
+        if self.field_rules:
+            instance = getattr(serializer, "instance", None)
+            serializer.keep_to(FieldGate(self.accessible, self.actor, instance))
+        return serializer
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Give serializers the request, the view and the actor."""

@@ -103,7 +103,7 @@ def _result(view: Resource, item: Any) -> dict[str, Any]:
     except OperationalError:
         raise
     except Exception as error:  # expected ones become the item's result, others are raised again
-        refusal = answer_to(view.request, error)
+        refusal = answer_to(view.request, error, view)
         if refusal is None:
             raise
         return {"status": refusal.status_code, "problem": orjson.Fragment(refusal.content)}

@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from platform_core.models import DeletionBlocked, Referrer, referrers_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from django.db import DatabaseError
     from django.db.models import Model
     from django_stubs_ext import StrOrPromise
@@ -36,11 +38,12 @@ class Refusal:
     fields: tuple[str, ...] = ()
     referrers: tuple[Referrer, ...] = ()
 
-    def errors(self) -> list[dict[str, Any]]:
-        """Return the entries of the problem's ``errors``, one per field."""
+    def errors(self, not_named: Collection[str] = ()) -> list[dict[str, Any]]:
+        """Return the entries of the problem's ``errors``, one per field but those that are ``not_named``."""
         return [
             {"pointer": f"/{name}", "code": self.code, "detail": str(self.detail)}
             for name in self.fields
+            if name not in not_named
         ]
 
 

@@ -12,7 +12,7 @@ from platform_core.models.fields import VersionField
 from platform_core.resource import decoding, filters, shape
 from platform_core.resource import representation as representations
 from platform_core.resource.expansion import references_of
-from platform_core.resource.field_access import protected_columns
+from platform_core.resource.field_access import view_rules_of
 from platform_core.resource.operations import operations_of
 from platform_core.resource.pagination import Keyset
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import QueryDict
 
-    from platform_core.access import Rule
     from platform_core.resource.base import Resource
     from platform_core.resource.decoding import Decoder
     from platform_core.resource.field_access import AccessibleFields, Condition
@@ -112,12 +111,6 @@ def has_version(model: type[Any]) -> bool:
 def _references(resource: type[Resource]) -> frozenset[str]:
     """Return the names of the shown fields that are references."""
     return frozenset(references_of(resource.serializer_class()))
-
-
-@cache
-def view_rules_of(resource: type[Resource]) -> Mapping[str, Rule]:
-    """Return by column the rule that says in which rows an actor may know its value."""
-    return {column: one.view for column, one in protected_columns(resource).items()}
 
 
 @lru_cache(_MOST_KEPT)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
+from operator import and_
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -126,6 +127,35 @@ class Condition:
     names: frozenset[str]
 
 
+class FieldGate:
+    """Which fields one actor may read and write of one row, or of one that does not exist yet."""
+
+    def __init__(self, accessible: AccessibleFields, actor: Actor, row: Model | None) -> None:
+        self._accessible, self._actor, self._row = accessible, actor, row
+        self._outcomes: dict[Rule, bool] = {}
+
+    def reads(self, name: str) -> bool:
+        """Tell whether the actor may read the field; of a row to come only what is readable in all rows."""
+        if name in self._accessible.unreadable:
+            return False
+        rule = self._accessible.readable_where.get(name)
+        return rule is None or self._holds(rule, otherwise=False)
+
+    def writes(self, name: str) -> bool:
+        """Tell whether the actor may set the field; about a row to come a rule is asked once its values are known."""
+        if name not in self._accessible.writable:
+            return False
+        rule = self._accessible.writable_where.get(name)
+        return rule is None or self._holds(rule, otherwise=True)
+
+    def _holds(self, rule: Rule, *, otherwise: bool) -> bool:
+        if self._row is None:
+            return otherwise
+        if rule not in self._outcomes:
+            self._outcomes[rule] = rule.test(self._actor, self._row)
+        return self._outcomes[rule]
+
+
 def judged(queryset: QuerySet[Any], actor: Actor, conditions: Sequence[Condition]) -> QuerySet[Any]:
     """Return ``queryset`` with the outcome of each condition for ``actor`` as one more column."""
     for one in conditions:
@@ -145,15 +175,25 @@ def _declared(resource: type[Resource]) -> AccessibleFields:
 
 
 @cache
-def protected_columns(resource: type[Resource]) -> Mapping[str, FieldAccess]:
-    """Return the rules by column of the model, whatever the serializer calls it."""
-    fields: Mapping[str, Any] = resource.serializer_class().fields
+def view_rules_of(resource: type[Resource]) -> Mapping[str, Rule]:
+    """Return by column of the model, whatever the serializer calls it, the rule about who may know its value."""
     return MappingProxyType(
         {
-            column_name(resource.model, fields[name].source if name in fields else name): access
-            for name, access in resource.field_rules.items()
+            column: reduce(and_, (resource.field_rules[name].view for name in names))
+            for column, names in names_of_protected(resource).items()
         }
     )
+
+
+@cache
+def names_of_protected(resource: type[Resource]) -> Mapping[str, Sequence[str]]:
+    """Return by column of the model the names under which the resource has rules for it."""
+    fields: Mapping[str, Any] = resource.serializer_class().fields
+    found: dict[str, list[str]] = {}
+    for name in resource.field_rules:
+        source = fields[name].source if name in fields else name
+        found.setdefault(column_name(resource.model, source), []).append(name)
+    return MappingProxyType(found)
 
 
 def column_name(model: type[Model], source: str) -> str:
@@ -177,7 +217,7 @@ def field_rule_problems(resource: type[Resource]) -> Iterator[str]:
             continue
         for rule in {access.view, access.change}:
             yield from (f"{name!r}: {problem}" for problem in rule.problems(resource.model))
-    protected = protected_columns(resource)
+    protected = names_of_protected(resource)
     if {"id", "pk"} & protected.keys():
         yield "the id is in the address of the row and cannot be kept from whoever sees it"
     for name, one in fields.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from platform_core.resource.field_access import protected_columns
+from platform_core.resource.field_access import view_rules_of
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -46,8 +46,8 @@ def serving(serializer_class: type[Any]) -> Sequence[type[Resource]]:
 def _view_rules(resolver: URLResolver, model: type[Model]) -> Mapping[str, Rule]:
     rules: dict[str, Rule] = {}
     for resource, _slug in _by_model(resolver).get(model, ()):
-        for column, access in protected_columns(resource).items():
-            rules[column] = access.view if column not in rules else rules[column] & access.view
+        for column, rule in view_rules_of(resource).items():
+            rules[column] = rule if column not in rules else rules[column] & rule
     return MappingProxyType(rules)
 
 

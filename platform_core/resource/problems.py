@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +105,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
     """
     _roll_back()
     request = context.get("request")
-    answer = answer_to(request, exc)
+    answer = answer_to(request, exc, context.get("view"))
     if answer is None:
         answer = _failure(request, exc, context.get("view"))
     return answer
@@ -118,8 +118,8 @@ def _roll_back() -> None:
         transaction.set_rollback(True)
 
 
-def answer_to(request: Any, exc: Exception) -> HttpResponse | None:
-    """Return the problem for an expected error, else ``None``."""
+def answer_to(request: Any, exc: Exception, view: Any = None) -> HttpResponse | None:
+    """Return the problem for an expected error of ``view``, else ``None``."""
     if isinstance(exc, exceptions.APIException):
         return _api_exception(request, exc)
     if isinstance(exc, DomainError):
@@ -144,10 +144,16 @@ def answer_to(request: Any, exc: Exception) -> HttpResponse | None:
                 refusal.status,
                 refusal.code,
                 refusal.detail,
-                errors=refusal.errors(),
+                errors=refusal.errors(_not_named(view)),
                 extra=_referrers(refusal.referrers),
             )
     return None
+
+
+def _not_named(view: Any) -> Collection[str]:
+    """Return the columns that the caller of ``view`` is not to hear of."""
+    found: Collection[str] = view.columns_not_named() if hasattr(view, "columns_not_named") else ()
+    return found
 
 
 def _invalid(request: Any, detail: Any) -> HttpResponse:

@@ -14,7 +14,7 @@ from platform_core.access import scope
 from platform_core.resource import declared, filters
 from platform_core.resource.conditional import is_unchanged, tag_of
 from platform_core.resource.expansion import expand
-from platform_core.resource.field_access import accessible_fields, judged
+from platform_core.resource.field_access import accessible_fields, judged, view_rules_of
 from platform_core.resource.history import history_keyset, history_rows
 from platform_core.resource.pages import Ends, cut
 from platform_core.resource.pagination import Keyset, Place, limit_of
@@ -197,7 +197,7 @@ class Reads:
         names = [one.removeprefix("-") for one in ordering.split(",")]
         if len(set(names)) < len(names) or not set(names) <= declared.ordering_names(cls):
             raise filters.unknown_ordering()
-        rules = declared.view_rules_of(cls)
+        rules = view_rules_of(cls)
         # A row's place tells its value, so one row that hides it would be told by its neighbours.
         if any(
             rules[name].settled(self.actor, self.model) is not True
@@ -214,13 +214,13 @@ class Reads:
             self.actor,
             self.model,
             declared.filters_of(cls),
-            declared.view_rules_of(cls),
+            view_rules_of(cls),
             self.request.GET,
         )
 
     def searched(self) -> Sequence[str]:
         """Return the fields that a search of the actor looks into."""
-        rules = declared.view_rules_of(type(self))  # type: ignore[arg-type]  # composed into Resource
+        rules = view_rules_of(type(self))  # type: ignore[arg-type]  # composed into Resource
         return [
             name
             for name in self.search_fields
@@ -236,7 +236,7 @@ class Reads:
         """Return the rows that the actor may view and that filters and search of the request leave."""
         query = self.request.GET
         cls: Any = type(self)
-        rules = declared.view_rules_of(cls)
+        rules = view_rules_of(cls)
         queryset = filters.narrow(
             self.visible(), self.actor, declared.filters_of(cls), rules, query
         )

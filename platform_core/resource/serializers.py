@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import orjson
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from platform_core.access import Actor
+    from platform_core.resource.field_access import FieldGate
+
+
+_WANTING = _("This field is required, and you may not set it.")
 
 
 class UTCDateTimeField(serializers.DateTimeField):
@@ -114,6 +119,9 @@ class ScopedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
         instance = getattr(self.parent, "instance", None)
         if not isinstance(instance, models.Model) or "." in (self.source or ""):
             return None
+        gate = getattr(self.parent, "gate", None)
+        if gate is not None and not gate.reads(str(self.field_name)):
+            return None
         field = instance._meta.get_field(cast("str", self.source))
         if getattr(instance, getattr(field, "attname", ""), None) != key:
             return None
@@ -127,11 +135,28 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
     value. There are no uniqueness queries: the database refuses, and the refusal names the field.
     """
 
+    gate: FieldGate | None = None
+    """What the resource's rules about fields say; without any, all fields are as they are declared."""
+
     serializer_related_field = ScopedRelatedField
     serializer_field_mapping: ClassVar[dict[Any, Any]] = {
         **serializers.ModelSerializer.serializer_field_mapping,
         models.DateTimeField: UTCDateTimeField,
     }
+
+    def keep_to(self, gate: FieldGate) -> None:
+        """Make read-only what ``gate`` does not let be written; a new row then lacks it."""
+        self.gate = gate
+        for name, field in self.fields.items():
+            if not field.read_only and not gate.writes(name):
+                if field.required and self.instance is None:
+                    self._wanting.append(name)
+                field.read_only, field.required = True, False
+
+    @cached_property
+    def _wanting(self) -> list[str]:
+        """The required fields that whoever writes may not set."""
+        return []
 
     def to_internal_value(self, data: Any) -> Any:
         """Validate ``data`` field by field, reporting unknown and read-only fields with the rest."""
@@ -147,7 +172,7 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
         return value
 
     def _refused(self, data: Mapping[str, Any]) -> dict[str, list[ErrorDetail]]:
-        refused: dict[str, list[ErrorDetail]] = {}
+        refused = {name: [ErrorDetail(str(_WANTING), "required")] for name in self._wanting}
         present: Mapping[str, Any] | None = None
         for name, value in data.items():
             field = self.fields.get(name)
@@ -155,7 +180,8 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
                 refused[name] = [ErrorDetail(str(_("There is no such field.")), "unknown_field")]
             elif field.read_only:
                 present = self._present() if present is None else present
-                if name not in present or present[name] != value:
+                hidden = self.gate is not None and not self.gate.reads(name)
+                if hidden or name not in present or present[name] != value:
                     refused[name] = [ErrorDetail(str(_("This field cannot be set.")), "read_only")]
         return refused
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import ErrorDetail, PermissionDenied, ValidationError
 
 from platform_core.access import acting_as
 from platform_core.errors import Conflict
 from platform_core.resource.conditional import require_match
 from platform_core.resource.declared import decoder_of, has_version
+from platform_core.resource.field_access import names_of_protected
 from platform_core.resource.gate import refuse
 from platform_core.resource.versions import snapshot_at, way_back
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from platform_core.access import Actor
+    from platform_core.access import Actor, Rule
     from platform_core.resource.operations import Operation
     from platform_core.resource.serializers import ModelSerializer
 
@@ -44,6 +46,8 @@ class Writes:
     kwargs: Any
     request: Any
     visible: Callable[[], QuerySet[Any]]
+    accessible: Any
+    """The ``AccessibleFields`` of the actor."""
     readable_here: Callable[[], Collection[str]]
     get_serializer: Callable[..., Any]
     get_serializer_context: Callable[[], dict[str, Any]]
@@ -84,7 +88,8 @@ class Writes:
     def create(self) -> HttpResponse:
         """Create one row; 201 with its place in ``Location``."""
         created = self._created()
-        response = self.answer_row(self.verified("add", created.pk), status=201)
+        found = self.verified("add", created.pk, self.rules_of_written())
+        response = self.answer_row(found, status=201)
         place = self.request.path.removesuffix("bulk/create/")
         response["Location"] = f"{place}{created.pk}/"
         return response
@@ -97,12 +102,24 @@ class Writes:
         if values is None:
             serializer = self.get_serializer(data=self.body)
             serializer.is_valid(raise_exception=True)
-            self.require("add", self.unsaved_object(serializer))
+            unsaved = self.unsaved_object(serializer)
+            self.require("add", unsaved)
+            self._require_settable(unsaved)
             return self.create_object(serializer)
         created = self.model(**values)
         self.require("add", created)
         created.save(force_insert=True)
         return created
+
+    def _require_settable(self, unsaved: Any) -> None:
+        """Refuse fields of the body that may not be set in a row like ``unsaved``."""
+        refused = {
+            name: [ErrorDetail(str(_("This field cannot be set.")), "read_only")]
+            for name, rule in self.rules_of_written().items()
+            if not rule.test(self.actor, unsaved)
+        }
+        if refused:
+            raise ValidationError(refused)
 
     def update(self) -> HttpResponse:
         """Replace one row's fields."""
@@ -119,7 +136,7 @@ class Writes:
         serializer = self.get_serializer(obj, data=self.body, partial=partial)
         serializer.is_valid(raise_exception=True)
         changed = self.update_object(serializer)
-        return self.answer_row(self.verified("change", changed.pk))
+        return self.answer_row(self.verified("change", changed.pk, self.rules_of_written()))
 
     def destroy(self) -> HttpResponse:
         """Delete one row softly; 409 while others refer to it."""
@@ -190,12 +207,36 @@ class Writes:
         if not decision:
             refuse(self.actor, decision)
 
-    def verified(self, action: str, pk: Any) -> Mapping[str, Any]:
-        """Return the JSON object of the row as it was written, if ``action`` is still allowed on it.
+    def rules_of_written(self) -> Mapping[str, Rule]:
+        """Return by name the rules about the row under which the fields of the body may be set."""
+        rules: Mapping[str, Rule] = self.accessible.writable_where
+        return {name: rules[name] for name in rules if name in self.body}
+
+    def verified(
+        self, action: str, pk: Any, rules: Mapping[str, Rule] = MappingProxyType({})
+    ) -> Mapping[str, Any]:
+        """Return the JSON object of the row as it was written, if ``action`` and ``rules`` still allow it.
 
         Judged by the rows in the database. Raises ``PermissionDenied``, which undoes the write.
         """
         found = self.row_in_scope(self.policy.permission(action), pk, deleted_too=True)
-        if found is None:
+        if found is None or not self._hold(set(rules.values()), pk):
             raise PermissionDenied(_("You may not bring it into this state."))
         return found
+
+    def _hold(self, rules: Collection[Rule], pk: Any) -> bool:
+        rows = self.model._base_manager.filter(pk=pk)
+        for rule in rules:
+            rows = rows.filter(rule.q(self.actor, self.model))
+        return not rules or rows.exists()
+
+    def columns_not_named(self) -> Collection[str]:
+        """Return the columns that a refusal does not name: neither sent nor readable wherever they may be."""
+        body = getattr(self, "body", None)
+        sent = body if isinstance(body, dict) else {}
+        cls: Any = type(self)
+        return {
+            column
+            for column, names in names_of_protected(cls).items()
+            if not any(one in sent or self.accessible.is_readable_everywhere(one) for one in names)
+        }

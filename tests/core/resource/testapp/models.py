@@ -78,7 +78,10 @@ class Member(BaseModel):
     sponsor = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT)
 
     class Meta(BaseModel.Meta):
-        constraints = [UniqueAmongLive("card", name="resource_member_card")]
+        constraints = [
+            UniqueAmongLive("card", name="resource_member_card"),
+            UniqueAmongLive("keeper", "favourite", name="resource_member_favourite"),
+        ]
 
 
 class Visit(BaseModel):
