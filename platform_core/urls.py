@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from platform_core.api_docs import documentation_urls
+from platform_core.operations.urls import operation_urls
 from platform_core.plugin import API_PREFIX
 from platform_core.prefix_routing import PluginResolver
 from platform_core.registry import installed
@@ -40,6 +41,7 @@ def build_urls() -> list[URLPattern | URLResolver]:
     }
     return [
         PluginResolver(plugins),
+        path(API_PREFIX, include(operation_urls())),
         path("api/", include(documentation_urls())),
         re_path(r"^api/", csrf_exempt(not_found)),  # what is not there needs no token
     ]

@@ -21,11 +21,24 @@ from platform_core.cli import (
     plugins,
     serve,
     startplugin,
+    tasks,
+    worker,
 )
 from platform_core.cli.output import console, fail
 from platform_core.registry.problems import PluginProblem
 
-CORE_COMMANDS = ("init", "check", "migrate", "run", "import", "startplugin", "plugin", "db")
+CORE_COMMANDS = (
+    "init",
+    "check",
+    "migrate",
+    "run",
+    "import",
+    "startplugin",
+    "plugin",
+    "db",
+    "worker",
+    "tasks",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,6 +105,8 @@ def build_app() -> typer.Typer:
     app.command("check")(deployments.check)
     app.command("migrate")(deployments.migrate)
     app.command("run")(serve.run)
+    app.command("worker")(worker.worker)
+    app.add_typer(tasks.app, name="tasks")
     app.command("import")(imports.import_files)
     app.command("startplugin")(startplugin.startplugin)
     plugins.app.command("uninstall")(plugin_removal.uninstall)

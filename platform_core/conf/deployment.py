@@ -71,6 +71,10 @@ class CoreSettings(PluginSettings):
     """Seconds that a web request waits for a lock before it is refused; 0 leaves it to the server."""
     database_statement_timeout: int = Field(default=30, ge=0)
     """Seconds that one statement of a web request may take before it is refused; 0 leaves it to the server."""
+    task_threads: int = Field(default=2, ge=0, le=64)
+    """Background jobs that ``platformctl run`` runs at once beside serving; 0 leaves them to ``platformctl worker``."""
+    task_stalled_after: float = Field(default=30, ge=1)
+    """Seconds without a sign of life after which a worker counts as dead and its jobs run elsewhere."""
     server_timing: bool | None = None
     """Whether ``X-Server-Timing: 1`` is answered with ``Server-Timing``; unset: outside production only."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -7,9 +7,11 @@ from platform_core.models.history import record_history
 from platform_core.models.idempotency import IdempotencyRecord
 from platform_core.models.identifiers import uuid7
 from platform_core.models.ledger import PluginContribution, PluginRecord
+from platform_core.models.operations import Operation
 from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuerySet
 from platform_core.models.referrers import DeletionBlocked, Referrer, keep_for_reference
 from platform_core.models.refusals import referrers_of
+from platform_core.models.tasks import ScheduleTick, TaskRecord
 
 __all__ = [
     "AllObjects",
@@ -17,10 +19,13 @@ __all__ = [
     "DeletionBlocked",
     "IdempotencyRecord",
     "LiveObjects",
+    "Operation",
     "PlatformQuerySet",
     "PluginContribution",
     "PluginRecord",
     "Referrer",
+    "ScheduleTick",
+    "TaskRecord",
     "UniqueAmongLive",
     "keep_for_reference",
     "record_history",
