@@ -17,6 +17,7 @@ from platform_core.resource import (
     not_found,
     server_error,
 )
+from platform_core.system import SLUG, core_resources
 
 
 def build_urls() -> list[URLPattern | URLResolver]:
@@ -39,6 +40,8 @@ def build_urls() -> list[URLPattern | URLResolver]:
         for plugin in registry.plugins
         if plugin.enabled
     }
+    own = build_plugin_urls(SLUG, core_resources())
+    plugins[SLUG] = path(f"{API_PREFIX}{SLUG}/", include((own, SLUG)))
     return [
         PluginResolver(plugins),
         path(API_PREFIX, include(operation_urls())),

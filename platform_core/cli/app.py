@@ -13,6 +13,7 @@ import typer
 
 from platform_core import __version__
 from platform_core.cli import (
+    audit,
     boot,
     db,
     deployments,
@@ -24,6 +25,7 @@ from platform_core.cli import (
     tasks,
     worker,
 )
+from platform_core.cli.operator import acting_operator
 from platform_core.cli.output import console, fail
 from platform_core.registry.problems import PluginProblem
 
@@ -38,6 +40,7 @@ CORE_COMMANDS = (
     "db",
     "worker",
     "tasks",
+    "audit",
 )
 
 
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with boot.database(deployment, as_json=as_json):
             boot.set_up(deployment, as_json=as_json)
             add_contributed(app)
-            with _refusals_told(as_json=as_json):
+            with _refusals_told(as_json=as_json), acting_operator(command):
                 app(words)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
@@ -113,6 +116,7 @@ def build_app() -> typer.Typer:
     plugins.app.command("restore")(plugin_removal.restore)
     app.add_typer(plugins.app, name="plugin")
     app.add_typer(db.app, name="db")
+    app.add_typer(audit.app, name="audit")
     return app
 
 

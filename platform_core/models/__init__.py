@@ -1,6 +1,7 @@
 """What models are made of: ``BaseModel`` and its parts; also the core's own tables."""
 
 from platform_core.models import links as _links  # noqa: F401 - it listens from now on
+from platform_core.models.audit import AuditEvent, AuditPayload, AuditSeal
 from platform_core.models.base import BaseModel
 from platform_core.models.constraints import UniqueAmongLive
 from platform_core.models.history import record_history
@@ -15,6 +16,9 @@ from platform_core.models.tasks import ScheduleTick, TaskRecord
 
 __all__ = [
     "AllObjects",
+    "AuditEvent",
+    "AuditPayload",
+    "AuditSeal",
     "BaseModel",
     "DeletionBlocked",
     "IdempotencyRecord",

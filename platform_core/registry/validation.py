@@ -11,9 +11,22 @@ from platform_core.access import Granted
 from platform_core.contributions import PUBLIC, SIGNED_IN
 from platform_core.registry.contents import Entry, Registry
 from platform_core.registry.problems import PluginProblem
+from platform_core.system import core_permissions
 
 CORE_COMMANDS = frozenset(
-    ["init", "run", "check", "migrate", "import", "plugin", "startplugin", "shell", "worker", "db"]
+    [
+        "init",
+        "run",
+        "check",
+        "migrate",
+        "import",
+        "plugin",
+        "startplugin",
+        "shell",
+        "worker",
+        "db",
+        "audit",
+    ]
 )
 MOST_NAME = 128
 """Characters of a task's name, which the queue keeps."""
@@ -131,6 +144,7 @@ def _permissions(registry: Registry) -> Iterator[PluginProblem]:
 
 def _roles(registry: Registry) -> Iterator[PluginProblem]:
     permissions = {entry.key for entry in registry.entries["permissions"]}
+    permissions |= {one.name for one in core_permissions()}
     roles = {entry.key for entry in registry.entries["roles"]}
     for entry in registry.entries["roles"]:
         for kind, names, known in (
