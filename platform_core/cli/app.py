@@ -13,6 +13,7 @@ import typer
 
 from platform_core import __version__
 from platform_core.cli import (
+    api,
     audit,
     boot,
     db,
@@ -114,6 +115,7 @@ def build_app() -> typer.Typer:
     app.command("startplugin")(startplugin.startplugin)
     plugins.app.command("uninstall")(plugin_removal.uninstall)
     plugins.app.command("restore")(plugin_removal.restore)
+    app.add_typer(api.app, name="api")
     app.add_typer(plugins.app, name="plugin")
     app.add_typer(db.app, name="db")
     app.add_typer(audit.app, name="audit")

@@ -15,6 +15,7 @@ from platform_core.system import core_permissions
 
 CORE_COMMANDS = frozenset(
     [
+        "api",
         "init",
         "run",
         "check",
