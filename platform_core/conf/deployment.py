@@ -67,6 +67,8 @@ class CoreSettings(PluginSettings):
     """The language of answers to requests that prefer none."""
     database_pool_size: int = Field(default=8, ge=1, le=200)
     """Connections that one process may hold at most."""
+    database_prepared_statements: bool = True
+    """Whether connections keep the statements of usual requests; not behind a pooler that mixes them up."""
     database_lock_timeout: int = Field(default=5, ge=0)
     """Seconds that a web request waits for a lock before it is refused; 0 leaves it to the server."""
     database_statement_timeout: int = Field(default=30, ge=0)
