@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 40
@@ -107,6 +108,8 @@ def serve(
         if not name.startswith(("PLATFORM_", "PLUGIN_", "DJANGO_", "DATABASE_", "PYTEST_", "COV_"))
         and name != "PYTHONDONTWRITEBYTECODE"  # each start would compile everything again
     }
+    # A pipe that nobody reads would fill up and stop the server.
+    log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed when the block ends)
     process = subprocess.Popen(
         [
             str(python or sys.executable),
@@ -121,21 +124,21 @@ def serve(
         cwd=folder,
         env={**clean, **(environment or {})},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=log,
         text=True,
     )
     try:
-        yield Served(process, f"http://127.0.0.1:{port}", _announcement(process))
+        yield Served(process, f"http://127.0.0.1:{port}", _announcement(process, log))
     finally:
         if process.poll() is None:
             process.terminate()
             process.wait(timeout=STOP_TIMEOUT_S)
-        for stream in (process.stdout, process.stderr):
-            if stream:
-                stream.close()
+        log.close()
+        if process.stdout:
+            process.stdout.close()
 
 
-def _announcement(process: subprocess.Popen[str]) -> dict[str, Any]:
+def _announcement(process: subprocess.Popen[str], log: IO[str]) -> dict[str, Any]:
     assert process.stdout is not None
     lines: list[str] = []
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -147,6 +150,7 @@ def _announcement(process: subprocess.Popen[str]) -> dict[str, Any]:
         if line.rstrip() == "}":
             document: dict[str, Any] = json.loads("".join(lines))
             return document
-    assert process.stderr is not None
     process.kill()
-    raise AssertionError(f"It did not start: {''.join(lines)}{process.stderr.read()}")
+    process.wait()
+    log.seek(0)
+    raise AssertionError(f"It did not start: {''.join(lines)}{log.read()}")
