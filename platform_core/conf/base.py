@@ -28,7 +28,6 @@ INSTALLED_APPS = (
     "drf_spectacular_sidecar",
     "simple_history",
     "waffle",
-    "procrastinate.contrib.django",
 )
 
 MIDDLEWARE = (
@@ -47,6 +46,8 @@ MIDDLEWARE = (
 )
 
 REDIS_TIMEOUT_S = 1
+VOLATILE = "volatile"
+"""The cache that may forget anything at any time."""
 CACHE_ENTRIES = 100_000
 """Beyond it entries are dropped, those of failed sign-ins too: Django's own 300 would let a crowd wipe them out."""
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -119,37 +120,40 @@ def base_settings(
         "LOGGING": logging_settings(deployment, profile=profile),
         "SPECTACULAR_SETTINGS": spectacular_settings("Platform Core", __version__),
         "CACHES": {
-            "default": _cache(redis_url),
+            "default": _database_cache(),
+            VOLATILE: _database_cache() if redis_url is None else _redis_cache(redis_url),
             "flags": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
         },
-        "DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS": True,
+        "SESSION_CACHE_ALIAS": VOLATILE,
         "PLATFORM_REDIS_URL": redis_url,
         "PLATFORM_RATE_LIMITS": _rate_limits(deployment, profile=profile),
         "PLATFORM_TRUSTED_PROXIES": [str(one) for one in core.trusted_proxies],
         "WAFFLE_CACHE_NAME": "flags",
         "SIMPLE_HISTORY_ENABLED": True,
         "PLATFORM_DATA_DIR": deployment.data_dir,
-        "TASKS": {"default": {"BACKEND": "platform_core.tasks.backend.TaskBackend", "QUEUES": []}},
-        "PROCRASTINATE_AUTODISCOVER_MODULE_NAME": None,
         "TEST_RUNNER": "django.test.runner.DiscoverRunner",
         **_mail(deployment),
     }
 
 
-def _cache(redis_url: str | None) -> dict[str, Any]:
-    """Return the cache: Redis with a pool that waits, whose absence costs time and no answer; else the database."""
-    if redis_url is None:
-        return {
-            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-            "LOCATION": "platform_core_cache",
-            "OPTIONS": {"MAX_ENTRIES": CACHE_ENTRIES},
-        }
+def _database_cache() -> dict[str, Any]:
+    """Return the cache in which failed sign-ins are counted: nothing may make it forget, so Redis is no place for it."""
+    return {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "platform_core_cache",
+        "OPTIONS": {"MAX_ENTRIES": CACHE_ENTRIES},
+    }
+
+
+def _redis_cache(url: str) -> dict[str, Any]:
+    """Return the cache in Redis, with a pool that waits; the absence of Redis costs little time and no answer."""
     return {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": redis_url,
+        "LOCATION": url,
         "KEY_PREFIX": "platform",
         "OPTIONS": {
             "IGNORE_EXCEPTIONS": True,
+            "REDIS_CLIENT_CLASS": "platform_core.conf.redis_client.SparingRedis",
             "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT_S,
             "SOCKET_TIMEOUT": REDIS_TIMEOUT_S,
             "CONNECTION_POOL_CLASS": "redis.BlockingConnectionPool",
