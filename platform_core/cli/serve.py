@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -19,14 +20,12 @@ from platform_core.cli import boot
 from platform_core.cli.deployments import apply_migrations, held_back, refuse_unfit_database
 from platform_core.cli.output import PROBLEMS, AsJson, console, print_json, refuse, step
 from platform_core.cli.schedule import BackupSchedule
-from platform_core.cli.stopping import Stop, stopping
-from platform_core.cli.worker import JobThreads
 from platform_core.conf.deployment import Deployment
-from platform_core.observability.metrics import share_metrics
 
 READY_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 PR_SET_PDEATHSIG = 1
+WORKER_CLASS = "platform_core.web_worker.BufferingWorker"
 
 
 def run(
@@ -41,12 +40,10 @@ def run(
     deployment = boot.load_deployment(boot.deployment_folder(None), as_json=as_json)
     _refuse_taken_port(host, port, as_json=as_json)
     with stopping() as stop, boot.database(deployment, as_json=as_json):
-        share_metrics(deployment.data_dir)
         boot.set_up(deployment, as_json=as_json)
         lines = prepare(deployment, demo=demo, as_json=as_json)
         server = _start_server(host, port, workers, threads)
         schedule = BackupSchedule(deployment, before_start=_die_with_parent)
-        jobs = JobThreads(deployment.core.task_threads)
         try:
             url = f"http://{host}:{port}"
             if _wait_until_ready(f"{url}/readyz", server, stop):
@@ -54,7 +51,6 @@ def run(
             code = _wait(server, stop, schedule)
         finally:
             schedule.stop()
-            jobs.stop()
             _stop(server)
     if code and not stop.requested:
         raise typer.Exit(PROBLEMS)
@@ -87,6 +83,34 @@ def prepare(deployment: Deployment, *, demo: bool, as_json: bool) -> list[str]:
     return lines
 
 
+class Stop:
+    """Whether the operator asked to stop; set by SIGINT and SIGTERM."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def __call__(self, signum: int, frame: object) -> None:
+        """Remember the first signal; a second one ends the wait for a graceful stop."""
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+class stopping:  # noqa: N801  (reads as a verb where it is used)
+    """Install one Stop for SIGINT and SIGTERM, and put the old handlers back."""
+
+    def __enter__(self) -> Stop:
+        self.stop = Stop()
+        self.old: dict[int, Callable[..., object] | int | None] = {
+            number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self.stop
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.old.items():
+            signal.signal(number, handler)
+
+
 def _refuse_taken_port(host: str, port: int, *, as_json: bool) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -111,7 +135,7 @@ def _start_server(host: str, port: int, workers: int, threads: int) -> subproces
     command = [
         sys.executable,
         *("-m", "gunicorn", application),
-        *("--bind", f"{host}:{port}", "--worker-class", "gthread"),
+        *("--bind", f"{host}:{port}", "--worker-class", WORKER_CLASS),
         *("--workers", str(workers), "--threads", str(threads), "--preload"),
         *("--graceful-timeout", "20", "--log-level", "warning"),
     ]
@@ -120,14 +144,10 @@ def _start_server(host: str, port: int, workers: int, threads: int) -> subproces
     )
 
 
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-"""Loaded before there are threads: a process forked from one among several must not load anything."""
-
-
 def _die_with_parent() -> None:
     """Ask Linux to end the server when this process is killed; elsewhere nothing."""
-    if _LIBC is not None:
-        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _wait_until_ready(url: str, server: subprocess.Popen[bytes], stop: Stop) -> bool:

@@ -11,7 +11,6 @@ from django.db import connections, models
 from django.db.models import sql
 
 from platform_core.models.history import history_columns, recorded_by
-from platform_core.models.prepared import fetch_prepared
 
 if TYPE_CHECKING:
     from platform_core.models.base import BaseModel
@@ -37,13 +36,15 @@ def insert_recorded(
     if statement is None:
         return None
     connection = connections[using]
-    values: list[Any] = []
+    values = []
     for field in fields:
         value = field.pre_save(row, True)
         if hasattr(value, "resolve_expression"):
             return None
         values.append(field.get_db_prep_save(value, connection))
-    ((version, *rest),) = fetch_prepared(statement, [*values, *recorded_by("+")], using=using)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*values, *recorded_by("+")])
+        version, *rest = cursor.fetchone()
     return version, [tuple(rest)]
 
 
@@ -68,8 +69,7 @@ def _statement(
     version = quote(str(model._meta.get_field("version").column))
     return (
         f"WITH made AS ({insert} RETURNING *), kept AS "  # noqa: S608  # nosec B608  (names of the model)
-        f"(INSERT INTO {table} ({target}) SELECT {source}, %s, %s, %s::uuid, %s, %s, "
-        "clock_timestamp() FROM made) "
+        f"(INSERT INTO {table} ({target}) SELECT {source}, %s, %s, %s, %s, %s, clock_timestamp() FROM made) "
         f"SELECT {version}{', ' + shown if shown else ''} FROM made"
     )
 

@@ -29,7 +29,6 @@ from platform_core.resource.conventions import (
     DIFF_QUERY,
     DIFFERENCES,
     ETAG,
-    ID_SCHEMAS,
     IF_NONE_MATCH,
     VERSION_IN_PATH,
     Schema,
@@ -150,7 +149,7 @@ class PlatformSchema(AutoSchema):
             return found
         parameters = []
         if "{id}" in self.path:
-            schema = ID_SCHEMAS[resource.id_converter]
+            schema = {"type": "string", "format": "uuid"}
             told = {"description": "Which object.", "schema": schema}
             parameters.append({"in": "path", "name": "id", "required": True, **told})
         if "{version}" in self.path:
@@ -218,10 +217,7 @@ class PlatformSchema(AutoSchema):
         if serializer is not None:
             component = self.resolve_serializer(serializer, "request")
             item = component.ref if component.schema else item
-        return {
-            "content": {JSON: {"schema": bulk_request(item, self._action, resource.id_converter)}},
-            "required": True,
-        }
+        return {"content": {JSON: {"schema": bulk_request(item, self._action)}}, "required": True}
 
     def _input_serializer(self, resource: Resource) -> Any:
         if self._action in ("create", "update"):

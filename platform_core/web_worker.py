@@ -1,0 +1,182 @@
+"""The worker of gunicorn that ``platformctl run`` uses: a slow client occupies a socket, never a thread.
+
+gunicorn's own gives a thread to each request whose first byte is there, for as long as the client likes: as many clients as
+there are threads, each sending a byte now and then, end the service.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from os import SEEK_END
+from typing import Any
+
+from gunicorn import util
+from gunicorn.http import RequestParser
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.http2 import negotiation
+from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
+
+from platform_core.arriving import Arriving
+
+ALL_HELD = 64 << 20
+"""Bytes of requests that a process holds while their rest is on the way; beyond, large ones are told to come again."""
+SMALL = 16 << 10
+HEAD_S = 10.0
+BODY_S = 20.0
+SLOWEST = 4 << 10
+"""Bytes a second that a client has to send at least, beyond the seconds that everybody has."""
+STALLED_S = 10.0
+SEND_S = 30.0
+"""The longest that a thread waits for a client to take what is sent to it."""
+_LINGERING = 4
+_MOST_LINGERING = 200
+_PIECE = 1 << 16
+_REFUSALS = {408: "Request Timeout", 503: "Service Unavailable"}
+
+
+class CollectedUnreader(SocketUnreader):  # type: ignore[misc]
+    """Hands out what was collected piece by piece, then reads the socket for as long as a request may take."""
+
+    def begin(self, collected: memoryview) -> None:
+        """Start a new request with what is there of it."""
+        self._began = time.monotonic()
+        self._received = 0
+        self._collected = collected
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """Return the next piece; TimeoutError when it does not come in time."""
+        if self._collected:
+            size = min(max(size_hint or 0, self.mxchunk), _PIECE)
+            found, self._collected = self._collected[:size], self._collected[size:]
+            return bytes(found)
+        ends = self._began + BODY_S + self._received / SLOWEST
+        before = self.sock.gettimeout()
+        left = max(ends - time.monotonic(), 0.001)
+        self.sock.settimeout(left if before is None else min(left, before))
+        try:
+            data: bytes = super().chunk(size_hint)
+        finally:
+            self.sock.settimeout(before)
+        self._received += len(data)
+        return data
+
+    def keep_rest(self) -> None:
+        """Put what belongs to the next request where the worker looks for it."""
+        self.buf.seek(0, SEEK_END)
+        self.buf.write(self._collected)
+        self._collected = memoryview(b"")
+
+
+class Connection(TConn):  # type: ignore[misc]
+    """A connection that collects a request before a thread is spent on it."""
+
+    def __init__(self, worker: BufferingWorker, other: TConn) -> None:
+        super().__init__(other.cfg, other.sock, other.client, other.server)
+        self._worker = worker
+        self.arriving: Arriving | None = None
+        self._collected = memoryview(b"")
+
+    def collect(self) -> bool:
+        """Read what is there without waiting; tell whether a thread can go on with it."""
+        if self.arriving is None:
+            before = b"" if self.parser is None else self.parser.unreader.take_buffered()
+            self.arriving = Arriving(before)
+        self.sock.setblocking(False)
+        while not self.arriving.is_enough():
+            try:
+                data = self.sock.recv(_PIECE)
+            except (BlockingIOError, InterruptedError):
+                return False
+            if not data:
+                break
+            self.arriving.add(data)
+        self._collected, self.arriving = memoryview(self.arriving.data), None
+        self.data_ready = True
+        return True
+
+    def init(self) -> None:
+        """Give the parser what was collected, and every later wait an end."""
+        is_new = not self.initialized
+        super().init()
+        if not isinstance(self.parser, RequestParser):
+            return
+        self.sock.settimeout(SEND_S)
+        if is_new:
+            self.parser.unreader = CollectedUnreader(self.sock)
+        self.parser.unreader.begin(self._collected)
+        self._collected = memoryview(b"")
+
+    def leave(self, keeps_alive: bool) -> None:
+        """Keep what belongs to the next request, or nothing when there is none."""
+        if self.parser is None:  # closed before anything could be parsed
+            return
+        if keeps_alive:
+            self.parser.unreader.keep_rest()
+        else:
+            self.parser.unreader.begin(memoryview(b""))
+
+    def close(self, graceful: bool = False) -> None:
+        """Close the connection; waiting for the client to have read everything is not done in the worker's loop."""
+        self._worker.held.pop(self, None)
+        if not (graceful and self._worker.linger(self)):
+            super().close()
+
+
+class BufferingWorker(ThreadWorker):  # type: ignore[misc]
+    """Hands a request to a thread once it is there, or is too long to be held."""
+
+    def init_process(self) -> None:
+        """Make what the process needs beside its threads, then serve."""
+        self.held: dict[Connection, int] = {}
+        self._lingering = ThreadPoolExecutor(_LINGERING, thread_name_prefix="linger")
+        super().init_process()
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Let a thread look at a connection that has something to read."""
+        super().enqueue_req(conn if isinstance(conn, Connection) else Connection(self, conn))
+
+    def handle(self, conn: Connection) -> Any:
+        """Answer the request when it is there; else put the connection back until more comes."""
+        if not self._may_collect(conn):
+            return super().handle(conn)
+        if conn.collect():
+            self.held.pop(conn, None)
+            keeps_alive = super().handle(conn)
+            conn.leave(keeps_alive)
+            return keeps_alive
+        arriving = conn.arriving
+        assert arriving is not None  # nosec B101  (for the type checker: it has just not been enough)
+        size = len(arriving.data)
+        self.held[conn] = size
+        allowed_s = BODY_S + size / SLOWEST if arriving.has_head else HEAD_S
+        if arriving.age_s > allowed_s:
+            return self._refuse(conn, 408)
+        if size > SMALL and sum(list(self.held.values())) > ALL_HELD:
+            return self._refuse(conn, 503)
+        return _DEFER
+
+    def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
+        """Take a connection back from its thread; one that waits for more may be silent for a while."""
+        super().finish_request(conn, fs)
+        if self.pending_conns and self.pending_conns[-1] is conn:
+            conn.timeout = time.monotonic() + STALLED_S
+
+    def linger(self, conn: Connection) -> bool:
+        """Close a connection in its own time; False when too many are waiting for that already."""
+        if self._lingering._work_queue.qsize() >= _MOST_LINGERING:
+            return False
+        conn.sock.setblocking(True)
+        self._lingering.submit(util.close_graceful, conn.sock)
+        return True
+
+    def _may_collect(self, conn: Connection) -> bool:
+        """Tell whether the bytes on the socket are those of HTTP/1."""
+        if self.cfg.is_ssl or negotiation.prior_knowledge_allowed(self.cfg, conn.client):
+            return False
+        return conn.parser is None or isinstance(conn.parser, RequestParser)
+
+    def _refuse(self, conn: Connection, status: int) -> bool:
+        head = f"HTTP/1.1 {status} {_REFUSALS[status]}\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 2\r\n\r\n"
+        conn.sock.send(head.encode())
+        return False
