@@ -14,7 +14,7 @@ install = $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r $
 DRILLS := $(sort $(foreach file,$(shell grep -l __main__ tests/drills/*.py),$(basename $(notdir $(file)))))
 COVERAGE_ACCESS := */platform_core/access/*,*/platform_identity/services/tokens*,*/platform_identity/services/keys*
 
-.PHONY: help run test drill lint format bench docs messages lock clean
+.PHONY: help run test drill lint format bench docs release messages lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -48,6 +48,9 @@ bench: $(VENV)/.dev ## Measure CPU per request against a hand-written server; AR
 
 docs: $(VENV)/.dev ## Write the reference pages that come from the code
 	@$(BIN)/python docs/generate.py
+
+release: $(VENV)/.dev ## Keep the API as this version describes it; later ones must not break its clients
+	@$(BIN)/python -m tools.released_api
 
 messages: $(VENV)/.dev ## Collect what people read, and compile its French and German
 	@$(BIN)/python -m tools.messages

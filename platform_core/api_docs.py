@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.staticfiles import finders
 from django.http import HttpResponse
 from django.templatetags.static import static
 from django.urls import URLPattern, path
 from django.utils.html import format_html
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
+from orjson import loads
 
 from platform_core.resource.openapi import PlatformSchemaGenerator
 from platform_core.resource.problems import problem
@@ -83,6 +84,12 @@ def _document(language: str | None) -> bytes:
     """Return the encoded document; the registry is frozen, so one per language and process is enough."""
     generator = PlatformSchemaGenerator()  # type: ignore[no-untyped-call]
     return dumps(generator.get_schema(request=None, public=True))
+
+
+def described(language: str) -> Any:
+    """Return the document in ``language`` as JSON values."""
+    with override(language):
+        return loads(_document(language))
 
 
 @_only_get

@@ -6,12 +6,13 @@ import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
     from platform_core.access import Rule
+    from platform_core.tasks import PlatformTask
 
 PUBLIC = "public"
 """The access of a route that anyone may call; it has to be said, never left out."""
@@ -134,6 +135,24 @@ class Importer:
     title: StrOrPromise
     run: ImportFunction
     permission: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A task that is enqueued at certain times; ``name`` is ``<slug>.<name>``.
+
+    ``cron`` has five fields and is read in the deployment's time zone. One that names hours ticks once a day even when
+    the clocks change: a time that is skipped ticks as much later, one that comes twice ticks the first time. One with
+    ``*`` as its hour ticks every hour that passes. ``arguments`` are JSON. Ticks that nobody was there to see are made
+    up for by one job (``missed="once"``) or not at all (``"skip"``).
+    """
+
+    name: str
+    title: StrOrPromise
+    task: PlatformTask[Any]
+    cron: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    missed: Literal["once", "skip"] = "once"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

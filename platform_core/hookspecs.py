@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
         Permission,
         Role,
         Route,
+        Schedule,
     )
     from platform_core.resource import Resource
+    from platform_core.tasks import PlatformTask
 
 PROJECT = "platform_core"
 
@@ -65,6 +67,16 @@ def commands() -> Sequence[Command]:
 @hookspec
 def health_probes() -> Sequence[HealthProbe]:
     """Return the checks that ``/readyz`` runs for the plugin."""
+
+
+@hookspec
+def tasks() -> Sequence[PlatformTask[Any]]:
+    """Return the tasks of the plugin, each made by ``platform_core.tasks.task``; their queue is the plugin's slug."""
+
+
+@hookspec
+def schedules() -> Sequence[Schedule]:
+    """Return the times at which tasks of the plugin are enqueued by themselves."""
 
 
 @hookspec

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from platform_core.api_docs import documentation_urls
+from platform_core.operations.urls import operation_urls
 from platform_core.plugin import API_PREFIX
 from platform_core.prefix_routing import PluginResolver
 from platform_core.registry import installed
@@ -16,6 +17,7 @@ from platform_core.resource import (
     not_found,
     server_error,
 )
+from platform_core.system import SLUG, core_resources
 
 
 def build_urls() -> list[URLPattern | URLResolver]:
@@ -38,8 +40,11 @@ def build_urls() -> list[URLPattern | URLResolver]:
         for plugin in registry.plugins
         if plugin.enabled
     }
+    own = build_plugin_urls(SLUG, core_resources())
+    plugins[SLUG] = path(f"{API_PREFIX}{SLUG}/", include((own, SLUG)))
     return [
         PluginResolver(plugins),
+        path(API_PREFIX, include(operation_urls())),
         path("api/", include(documentation_urls())),
         re_path(r"^api/", csrf_exempt(not_found)),  # what is not there needs no token
     ]

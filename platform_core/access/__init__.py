@@ -18,6 +18,7 @@ from platform_core.access.grants import (
     GrantSource,
     MissingReference,
     PortableGrants,
+    installed_grant_source,
 )
 from platform_core.access.leaves import Always, Granted, Never, SignedIn, Where
 from platform_core.access.permissions import (
@@ -60,6 +61,7 @@ __all__ = [
     "current_request_id",
     "decide",
     "install_permissions",
+    "installed_grant_source",
     "installed_permissions",
     "may_some",
     "model_permissions",

@@ -66,7 +66,8 @@ class GrantSource(Protocol):
     """What the one plugin that stores roles and assignments implements.
 
     It may also have ``permissions_by_role() -> Mapping[str, Collection[str]]``: by the name of each stored role the
-    permissions that it names, those that nobody defines any more too. Plans and the doctor ask for it.
+    permissions that it names, those that nobody defines any more too. Plans and the doctor ask for it. And it may have
+    ``may_act(actor) -> bool``: whether work that somebody asked for earlier may still be done as that actor.
     """
 
     unit_model: str

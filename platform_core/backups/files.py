@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LEFT_OUT = re.compile(
-    r"postgres(\..+|-.+)?|backups|backup\.lock|logs|restore\.json.*|(before-)?restore-\d{8}T.*|upgrade\.json.*|\..*"
+    r"postgres(\..+|-.+)?|backups|operations|backup\.lock|logs|restore\.json.*|(before-)?restore-\d{8}T.*|upgrade\.json.*|\..*"
 )
-"""Names that no backup holds: the database itself, backups, logs, and what the commands keep beside."""
+"""Names that no backup holds: the database itself, backups, logs, files of operations, which expire, and what the
+commands keep beside."""
 
 SECRETS = frozenset({"secret_key", "keys", "secrets", "owner-credentials.txt"})
 """What ``--without-secrets`` leaves out: keys and passwords, by the names that the data folder gives them."""

@@ -13,6 +13,8 @@ import typer
 
 from platform_core import __version__
 from platform_core.cli import (
+    api,
+    audit,
     boot,
     db,
     deployments,
@@ -21,11 +23,26 @@ from platform_core.cli import (
     plugins,
     serve,
     startplugin,
+    tasks,
+    worker,
 )
+from platform_core.cli.operator import acting_operator
 from platform_core.cli.output import console, fail
 from platform_core.registry.problems import PluginProblem
 
-CORE_COMMANDS = ("init", "check", "migrate", "run", "import", "startplugin", "plugin", "db")
+CORE_COMMANDS = (
+    "init",
+    "check",
+    "migrate",
+    "run",
+    "import",
+    "startplugin",
+    "plugin",
+    "db",
+    "worker",
+    "tasks",
+    "audit",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with boot.database(deployment, as_json=as_json):
             boot.set_up(deployment, as_json=as_json)
             add_contributed(app)
-            with _refusals_told(as_json=as_json):
+            with _refusals_told(as_json=as_json), acting_operator(command):
                 app(words)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
@@ -92,12 +109,16 @@ def build_app() -> typer.Typer:
     app.command("check")(deployments.check)
     app.command("migrate")(deployments.migrate)
     app.command("run")(serve.run)
+    app.command("worker")(worker.worker)
+    app.add_typer(tasks.app, name="tasks")
     app.command("import")(imports.import_files)
     app.command("startplugin")(startplugin.startplugin)
     plugins.app.command("uninstall")(plugin_removal.uninstall)
     plugins.app.command("restore")(plugin_removal.restore)
+    app.add_typer(api.app, name="api")
     app.add_typer(plugins.app, name="plugin")
     app.add_typer(db.app, name="db")
+    app.add_typer(audit.app, name="audit")
     return app
 
 

@@ -11,7 +11,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -20,7 +19,10 @@ from platform_core.cli import boot
 from platform_core.cli.deployments import apply_migrations, held_back, refuse_unfit_database
 from platform_core.cli.output import PROBLEMS, AsJson, console, print_json, refuse, step
 from platform_core.cli.schedule import BackupSchedule
+from platform_core.cli.stopping import Stop, stopping
+from platform_core.cli.worker import JobThreads
 from platform_core.conf.deployment import Deployment
+from platform_core.observability.metrics import share_metrics
 
 READY_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
@@ -40,10 +42,12 @@ def run(
     deployment = boot.load_deployment(boot.deployment_folder(None), as_json=as_json)
     _refuse_taken_port(host, port, as_json=as_json)
     with stopping() as stop, boot.database(deployment, as_json=as_json):
+        share_metrics(deployment.data_dir)
         boot.set_up(deployment, as_json=as_json)
         lines = prepare(deployment, demo=demo, as_json=as_json)
         server = _start_server(host, port, workers, threads)
         schedule = BackupSchedule(deployment, before_start=_die_with_parent)
+        jobs = JobThreads(deployment.core.task_threads)
         try:
             url = f"http://{host}:{port}"
             if _wait_until_ready(f"{url}/readyz", server, stop):
@@ -51,6 +55,7 @@ def run(
             code = _wait(server, stop, schedule)
         finally:
             schedule.stop()
+            jobs.stop()
             _stop(server)
     if code and not stop.requested:
         raise typer.Exit(PROBLEMS)
@@ -81,34 +86,6 @@ def prepare(deployment: Deployment, *, demo: bool, as_json: bool) -> list[str]:
             with step(f"{entry.owner}: {entry.item.name} …", quiet=as_json):
                 lines += entry.item.run(context)
     return lines
-
-
-class Stop:
-    """Whether the operator asked to stop; set by SIGINT and SIGTERM."""
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def __call__(self, signum: int, frame: object) -> None:
-        """Remember the first signal; a second one ends the wait for a graceful stop."""
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-
-
-class stopping:  # noqa: N801  (reads as a verb where it is used)
-    """Install one Stop for SIGINT and SIGTERM, and put the old handlers back."""
-
-    def __enter__(self) -> Stop:
-        self.stop = Stop()
-        self.old: dict[int, Callable[..., object] | int | None] = {
-            number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        return self.stop
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.old.items():
-            signal.signal(number, handler)
 
 
 def _refuse_taken_port(host: str, port: int, *, as_json: bool) -> None:
@@ -144,10 +121,14 @@ def _start_server(host: str, port: int, workers: int, threads: int) -> subproces
     )
 
 
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+"""Loaded before there are threads: a process forked from one among several must not load anything."""
+
+
 def _die_with_parent() -> None:
     """Ask Linux to end the server when this process is killed; elsewhere nothing."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _wait_until_ready(url: str, server: subprocess.Popen[bytes], stop: Stop) -> bool:

@@ -28,6 +28,7 @@ INSTALLED_APPS = (
     "drf_spectacular_sidecar",
     "simple_history",
     "waffle",
+    "procrastinate.contrib.django",
 )
 
 MIDDLEWARE = (
@@ -131,6 +132,8 @@ def base_settings(
         "WAFFLE_CACHE_NAME": "flags",
         "SIMPLE_HISTORY_ENABLED": True,
         "PLATFORM_DATA_DIR": deployment.data_dir,
+        "TASKS": {"default": {"BACKEND": "platform_core.tasks.backend.TaskBackend", "QUEUES": []}},
+        "PROCRASTINATE_AUTODISCOVER_MODULE_NAME": None,
         "TEST_RUNNER": "django.test.runner.DiscoverRunner",
         **_mail(deployment),
     }

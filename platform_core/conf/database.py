@@ -16,6 +16,8 @@ from platform_core.services import EmbeddedPostgres
 
 POOL_TIMEOUT_S = 2
 CONNECT_TIMEOUT_S = 2
+_PREPARED_FROM = 3
+"""How often a connection sends a statement before it asks the server to keep it."""
 
 
 def embedded_postgres(data_dir: Path) -> EmbeddedPostgres:
@@ -24,11 +26,16 @@ def embedded_postgres(data_dir: Path) -> EmbeddedPostgres:
 
 
 def database_settings(
-    data_dir: Path, environ: Mapping[str, str], *, pool_size: int | None
+    data_dir: Path,
+    environ: Mapping[str, str],
+    *,
+    pool_size: int | None,
+    prepares: bool = True,
 ) -> dict[str, Any]:
     """Return the ``DATABASES`` entry; raises PluginErrors for an address that is not PostgreSQL's.
 
-    ``pool_size`` is the most connections a process holds, None for one connection a thread.
+    ``pool_size`` is the most connections a process holds, None for one connection a thread. ``prepares`` keeps statements
+    that are sent often on the server.
     """
     url = read_variable("DATABASE_URL", environ)
     if not url:
@@ -56,6 +63,8 @@ def database_settings(
         "connect_timeout": CONNECT_TIMEOUT_S,
         **{k: v for k, v in parts.items() if k not in _OWN_KEYS},
     }
+    if prepares:
+        options["prepare_threshold"] = _PREPARED_FROM
     if pool_size is not None:
         # A short time to give up, or else the pauses between attempts grow with the outage and outlast it.
         options["pool"] = {

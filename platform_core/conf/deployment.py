@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import limits
-from pydantic import Field, IPvAnyNetwork, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 
 from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
 from platform_core.edge.cors import is_origin
@@ -67,10 +67,16 @@ class CoreSettings(PluginSettings):
     """The language of answers to requests that prefer none."""
     database_pool_size: int = Field(default=8, ge=1, le=200)
     """Connections that one process may hold at most."""
+    database_prepared_statements: bool = True
+    """Whether connections keep the statements of usual requests; not behind a pooler that mixes them up."""
     database_lock_timeout: int = Field(default=5, ge=0)
     """Seconds that a web request waits for a lock before it is refused; 0 leaves it to the server."""
     database_statement_timeout: int = Field(default=30, ge=0)
     """Seconds that one statement of a web request may take before it is refused; 0 leaves it to the server."""
+    task_threads: int = Field(default=2, ge=0, le=64)
+    """Background jobs that ``platformctl run`` runs at once beside serving; 0 leaves them to ``platformctl worker``."""
+    task_stalled_after: float = Field(default=30, ge=1)
+    """Seconds without a sign of life after which a worker counts as dead and its jobs run elsewhere."""
     server_timing: bool | None = None
     """Whether ``X-Server-Timing: 1`` is answered with ``Server-Timing``; unset: outside production only."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -83,6 +89,14 @@ class CoreSettings(PluginSettings):
     """When ``platformctl run`` makes a backup each day, as ``HH:MM`` in the deployment's time zone."""
     backup_keep: int = Field(default=7, ge=1)
     """How many backups a scheduled one leaves in the data folder."""
+    audit_seal_every: int = Field(default=10, ge=1, le=3600)
+    """Seconds between two looks of ``platformctl run`` for events of the audit trail that are not sealed yet."""
+    audit_signing_key: SecretStr | None = None
+    """The Ed25519 private key, in PEM, that signs checkpoints of the audit trail; else one kept in the data folder."""
+    audit_checkpoints: Path = Path("audit")
+    """The folder of the signed checkpoints, relative to the data folder; best one that the web processes cannot write."""
+    audit_checkpoint_command: list[str] = Field(default_factory=list)
+    """A program and its arguments that gets each new checkpoint as a line of input, to keep it elsewhere."""
     email_url: str = Field(default="file", repr=False)
     """``console``, ``file`` (below the data folder) or ``smtp://user:password@host:port``."""
     email_from: str = "platform@localhost"

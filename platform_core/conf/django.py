@@ -133,6 +133,7 @@ def _draft(
                 deployment.data_dir,
                 environ,
                 pool_size=None if profile == "test" else core.database_pool_size,
+                prepares=core.database_prepared_statements,
             )
         }
     except PluginErrors as errors:

@@ -1,27 +1,38 @@
 """What models are made of: ``BaseModel`` and its parts; also the core's own tables."""
 
 from platform_core.models import links as _links  # noqa: F401 - it listens from now on
+from platform_core.models.audit import AuditEvent, AuditPayload, AuditSeal
 from platform_core.models.base import BaseModel
 from platform_core.models.constraints import UniqueAmongLive
 from platform_core.models.history import record_history
 from platform_core.models.idempotency import IdempotencyRecord
 from platform_core.models.identifiers import uuid7
 from platform_core.models.ledger import PluginContribution, PluginRecord
+from platform_core.models.operations import Operation
+from platform_core.models.prepared import fetch_prepared
 from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuerySet
 from platform_core.models.referrers import DeletionBlocked, Referrer, keep_for_reference
 from platform_core.models.refusals import referrers_of
+from platform_core.models.tasks import ScheduleTick, TaskRecord
 
 __all__ = [
     "AllObjects",
+    "AuditEvent",
+    "AuditPayload",
+    "AuditSeal",
     "BaseModel",
     "DeletionBlocked",
     "IdempotencyRecord",
     "LiveObjects",
+    "Operation",
     "PlatformQuerySet",
     "PluginContribution",
     "PluginRecord",
     "Referrer",
+    "ScheduleTick",
+    "TaskRecord",
     "UniqueAmongLive",
+    "fetch_prepared",
     "keep_for_reference",
     "record_history",
     "referrers_of",

@@ -17,6 +17,8 @@ from django.db.models.signals import class_prepared, post_save, pre_delete
 from simple_history.models import HistoricalRecords
 
 from platform_core.access.actors import current_actor, current_reason, current_request_id
+from platform_core.audit.actions import is_running
+from platform_core.audit.recording import Event, write_events
 from platform_core.models.fields import DeletedAtField, VersionField
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ PLAIN: dict[type[Any], type[Any]] = {
     VersionField: models.PositiveBigIntegerField,
     DeletedAtField: models.DateTimeField,
 }
+TOLD_AS: dict[HistoryType, str] = {"+": "create", "~": "update", "-": "delete"}
+"""What a write that leaves history is called in the audit trail."""
 OWN_COLUMNS = (
     "history_type",
     "history_change_reason",
@@ -105,6 +109,7 @@ class PlatformHistory(HistoricalRecords):  # type: ignore[misc]  # the library h
         recorded: int | None = instance.__dict__.pop(RECORDED, None)
         if created and recorded is not None:
             instance.version = recorded
+            tell_of_write(self.cls, [instance.pk], "+", using=using)
             return
         versions = record_history(self.cls, [instance.pk], "+" if created else "~", using=using)
         instance.version = versions[instance.pk]
@@ -165,7 +170,9 @@ def record_history(
     )
     with connections[using].cursor() as cursor:
         cursor.execute(statement, [*recorded_by(kind, reason), list(pks)])
-        return dict(cursor.fetchall())
+        versions = dict(cursor.fetchall())
+    tell_of_write(concrete, versions.keys(), kind, using=using, reason=reason)
+    return versions
 
 
 def recorded_by(kind: HistoryType, reason: str = "") -> list[Any]:
@@ -195,6 +202,29 @@ def history_columns(model: type[models.Model], using: str) -> tuple[str, str, st
     source = [quote(field.column) for field in copied if field.column]
     target = [columns[field.name] for field in copied] + [columns[name] for name in OWN_COLUMNS]
     return quote(table._meta.db_table), ", ".join(target), ", ".join(source)
+
+
+def tell_of_write(
+    model: type[models.Model],
+    pks: Collection[UUID],
+    kind: HistoryType,
+    *,
+    using: str,
+    reason: str = "",
+) -> None:
+    """Record a write that no action of the audit trail tells of: that of a command, a task, or a view of its own."""
+    if not pks or is_running():
+        return
+    one = len(pks) == 1
+    told = Event(
+        action=TOLD_AS[kind],
+        plugin=model._meta.app_label,
+        target_type=model._meta.label_lower,
+        target_id=str(next(iter(pks))) if one else "",
+        reason=reason,
+        details={} if one else {"rows": len(pks)},
+    )
+    write_events([told], using=using)
 
 
 def keep_history_of(sender: type[models.Model], **kwargs: object) -> None:

@@ -11,6 +11,7 @@ from django.db import connections, models
 from django.db.models import sql
 
 from platform_core.models.history import history_columns, recorded_by
+from platform_core.models.prepared import fetch_prepared
 
 if TYPE_CHECKING:
     from platform_core.models.base import BaseModel
@@ -36,15 +37,13 @@ def insert_recorded(
     if statement is None:
         return None
     connection = connections[using]
-    values = []
+    values: list[Any] = []
     for field in fields:
         value = field.pre_save(row, True)
         if hasattr(value, "resolve_expression"):
             return None
         values.append(field.get_db_prep_save(value, connection))
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [*values, *recorded_by("+")])
-        version, *rest = cursor.fetchone()
+    ((version, *rest),) = fetch_prepared(statement, [*values, *recorded_by("+")], using=using)
     return version, [tuple(rest)]
 
 
@@ -69,7 +68,8 @@ def _statement(
     version = quote(str(model._meta.get_field("version").column))
     return (
         f"WITH made AS ({insert} RETURNING *), kept AS "  # noqa: S608  # nosec B608  (names of the model)
-        f"(INSERT INTO {table} ({target}) SELECT {source}, %s, %s, %s, %s, %s, clock_timestamp() FROM made) "
+        f"(INSERT INTO {table} ({target}) SELECT {source}, %s, %s, %s::uuid, %s, %s, "
+        "clock_timestamp() FROM made) "
         f"SELECT {version}{', ' + shown if shown else ''} FROM made"
     )
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import logging.config
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import structlog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from structlog.typing import EventDict, WrappedLogger
 
     from platform_core.conf.deployment import Deployment
@@ -32,6 +36,14 @@ PROCESSORS: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 ]
+
+
+def _as_json(event: Any, *, default: Callable[[Any], Any]) -> str:
+    """Return ``event`` on one line, whatever it holds."""
+    try:
+        return orjson.dumps(event, default).decode()
+    except TypeError:  # a number or a text that the fast encoder does not take
+        return json.dumps(event, default=default)
 
 
 def logging_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
@@ -70,7 +82,7 @@ def logging_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
                 "foreign_pre_chain": PROCESSORS,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.JSONRenderer(),
+                    structlog.processors.JSONRenderer(serializer=_as_json),
                 ],
             }
         },

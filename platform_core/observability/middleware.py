@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 import orjson
 import structlog
@@ -14,10 +15,11 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from platform_core.access.actors import ANONYMOUS, Actor, acting_as
+from platform_core.audit.recording import coming_from
 from platform_core.observability.logging import REQUEST_LOGGER
 from platform_core.observability.metrics import recorder
 from platform_core.observability.queries import count_queries, spent, watching
-from platform_core.observability.security import security_refusal
+from platform_core.observability.security import log_refusal
 from platform_core.observability.timing import ASKED, add_server_timing, timing_allowed
 from platform_core.resource.requests import client_address
 
@@ -50,6 +52,7 @@ class RequestMiddleware:
         with (
             structlog.contextvars.bound_contextvars(request_id=request_id),
             acting_as(ANONYMOUS, request_id=request_id),
+            coming_from(partial(_origin_of, request)),
         ):
             asked = self.may_be_timed and request.META.get(ASKED) == "1"
             response = self._timed(request) if asked else self.get_response(request)
@@ -96,6 +99,12 @@ class RequestMiddleware:
         )
 
 
+def _origin_of(request: HttpRequest) -> dict[str, str]:
+    """Return what the audit trail says of where a request came from, among what can be erased."""
+    address = client_address(request)
+    return {"address": address} if address else {}
+
+
 def _record_refusal(request: HttpRequest, response: HttpResponseBase) -> None:
     """Write to the security log who was refused what; the sign-in flow's own 401, its way to ask, is none."""
     code = _problem_code(response)
@@ -103,7 +112,7 @@ def _record_refusal(request: HttpRequest, response: HttpResponseBase) -> None:
         return
     actor = getattr(request, "actor", None)
     with acting_as(actor if isinstance(actor, Actor) else ANONYMOUS):
-        security_refusal(
+        log_refusal(
             "access_refused",
             status=response.status_code,
             code=code,

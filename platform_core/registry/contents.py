@@ -40,6 +40,8 @@ def contribution_name(owner: str, hook: str, item: Any) -> str:
         return f"/api/v1/{owner}/{item.path}"
     if hook == "grant_source":
         return "grant_source"
+    if hook == "tasks":
+        return f"{owner}.{item.name}"
     return str(item.name)
 
 

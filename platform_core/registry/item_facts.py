@@ -59,6 +59,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, (datetime.date, datetime.timedelta)):
         return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return facts_of(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -18,6 +18,8 @@ from platform_core.registry.problems import PluginErrors, PluginProblem, import_
 from platform_core.registry.publishing import HookManager, place_of, published_hooks
 from platform_core.registry.resolution import Plugin
 from platform_core.registry.validation import problems_of
+from platform_core.system import core_permissions
+from platform_core.tasks.declaring import PlatformTask
 
 ITEM_TYPES: dict[str, type[Any]] = {
     "routes": contributions.Route,
@@ -27,6 +29,8 @@ ITEM_TYPES: dict[str, type[Any]] = {
     "importers": contributions.Importer,
     "commands": contributions.Command,
     "health_probes": contributions.HealthProbe,
+    "tasks": PlatformTask,
+    "schedules": contributions.Schedule,
     "first_run": contributions.FirstRunStep,
 }
 SINGLE_HOOKS = frozenset({"grant_source"})
@@ -68,10 +72,9 @@ def load(plugins: Sequence[Plugin]) -> Registry:
 def permission_registry(registry: Registry) -> PermissionRegistry:
     """Return the permissions of ``registry`` with their grant source; raises PluginErrors for rules that cannot work."""
     sources = registry.contributions("grant_source")
+    permissions = [*core_permissions(), *registry.contributions("permissions")]
     try:
-        return PermissionRegistry(
-            registry.contributions("permissions"), sources[0] if sources else None
-        )
+        return PermissionRegistry(permissions, sources[0] if sources else None)
     except PermissionRegistryError as error:
         places = {entry.key: entry for entry in registry.entries["permissions"]}
         raise PluginErrors(

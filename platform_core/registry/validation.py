@@ -11,11 +11,27 @@ from platform_core.access import Granted
 from platform_core.contributions import PUBLIC, SIGNED_IN
 from platform_core.registry.contents import Entry, Registry
 from platform_core.registry.problems import PluginProblem
+from platform_core.system import core_permissions
 
 CORE_COMMANDS = frozenset(
-    ["init", "run", "check", "migrate", "import", "plugin", "startplugin", "shell", "worker", "db"]
+    [
+        "api",
+        "init",
+        "run",
+        "check",
+        "migrate",
+        "import",
+        "plugin",
+        "startplugin",
+        "shell",
+        "worker",
+        "db",
+        "audit",
+    ]
 )
-PREFIXED_HOOKS = ("permissions", "roles", "flags")
+MOST_NAME = 128
+"""Characters of a task's name, which the queue keeps."""
+PREFIXED_HOOKS = ("permissions", "roles", "flags", "schedules")
 
 
 def problems_of(registry: Registry) -> list[PluginProblem]:
@@ -32,6 +48,8 @@ def problems_of(registry: Registry) -> list[PluginProblem]:
             _routes,
             _resources,
             _flags_used,
+            _tasks,
+            _schedules,
             _tables,
             _absent_targets,
         )
@@ -127,6 +145,7 @@ def _permissions(registry: Registry) -> Iterator[PluginProblem]:
 
 def _roles(registry: Registry) -> Iterator[PluginProblem]:
     permissions = {entry.key for entry in registry.entries["permissions"]}
+    permissions |= {one.name for one in core_permissions()}
     roles = {entry.key for entry in registry.entries["roles"]}
     for entry in registry.entries["roles"]:
         for kind, names, known in (
@@ -231,6 +250,49 @@ def _flags_used(registry: Registry) -> Iterator[PluginProblem]:
                     f'"{entry.key}" is behind the flag "{name}", which nobody declares.',
                     "Declare it in the hook flags, with owner and expiry.",
                 )
+
+
+def _tasks(registry: Registry) -> Iterator[PluginProblem]:
+    packages = {plugin.slug: plugin.config.name for plugin in registry.plugins}
+    for entry in registry.entries["tasks"]:
+        module = entry.item.func.__module__
+        package = packages[entry.owner]
+        if module != package and not module.startswith(f"{package}."):
+            yield _problem(
+                entry,
+                "foreign_task",
+                f'The task "{entry.key}" is written in {module}, outside the plugin.',
+                "Contribute tasks of the plugin's own package only; call another's service in them.",
+            )
+        if len(entry.key) > MOST_NAME:
+            yield _problem(
+                entry,
+                "task_name",
+                f'The name of the task "{entry.key}" is longer than {MOST_NAME} characters.',
+                "Give the function a shorter name.",
+            )
+
+
+def _schedules(registry: Registry) -> Iterator[PluginProblem]:
+    from platform_core.tasks.ticking import cron_problem  # needs nothing of Django, but takes time
+
+    own = {(entry.owner, entry.item.func) for entry in registry.entries["tasks"]}
+    for entry in registry.entries["schedules"]:
+        wrong = cron_problem(entry.item.cron)
+        if wrong:
+            yield _problem(
+                entry,
+                "schedule_cron",
+                f'The cron expression {entry.item.cron!r} of "{entry.key}" cannot be used: {wrong}.',
+                'Write it like "30 2 * * 1": minute, hour, day of month, month, day of week.',
+            )
+        if (entry.owner, getattr(entry.item.task, "func", None)) not in own:
+            yield _problem(
+                entry,
+                "unknown_reference",
+                f'The schedule "{entry.key}" is for a task that its plugin does not contribute.',
+                "Return the task from the hook tasks.",
+            )
 
 
 def _tables(registry: Registry) -> Iterator[PluginProblem]:

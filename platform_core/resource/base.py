@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.generics import GenericAPIView
 
 from platform_core.access import Actor, FieldAccess, Policy, acting_as
+from platform_core.audit.actions import running
 from platform_core.resource import filters
 from platform_core.resource.bulk import BULK_PREFIX, perform_bulk
 from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
@@ -29,6 +30,7 @@ from platform_core.resource.rate_limits import (
 from platform_core.resource.reads import Reads
 from platform_core.resource.replays import as_readable_now
 from platform_core.resource.requests import request_id_of
+from platform_core.resource.trail import Trail, record_read, record_refusal
 from platform_core.resource.writes import Writes
 
 if TYPE_CHECKING:
@@ -82,8 +84,8 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     paths to lookups, ``search_fields`` are text fields. ``actions`` may expose fewer than all. ``requires_match`` lets
     nobody change a row without saying by ``If-Match`` which state they have seen. ``limits`` says for actions how often
     one may call them (``{"create": "20/hour"}``), each item of a bulk call being one, beside the deployment's general
-    limits. ``field_rules`` says by ``FieldAccess`` who may see and set single fields. While ``flag`` is off, the
-    answer is 404.
+    limits. ``field_rules`` says by ``FieldAccess`` who may see and set single fields. Of reads, ``audited_reads`` leave
+    an event in the audit trail; what changes something always does. While ``flag`` is off, the answer is 404.
     """
 
     model: ClassVar[type[Model]]
@@ -100,15 +102,19 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     requires_match: ClassVar[bool] = False
     limits: ClassVar[Mapping[str, str]] = {}
     field_rules: ClassVar[Mapping[str, FieldAccess]] = {}
+    audited_reads: ClassVar[Collection[str]] = ()
 
     permission_classes = ()
     throttle_classes = ()
     lookup_url_kwarg = "id"
+    id_converter: ClassVar[str] = "uuid"
+    """What ids of ``model`` are in a URL: ``uuid``, or ``int`` for the core's numbered records."""
 
     request: Request
     actor: Actor
     action: str | None = None
     is_bulk: bool = False
+    trail: Trail | None = None
     standings: Sequence[Standing] = ()
     action_map: Mapping[str, str]
 
@@ -145,6 +151,8 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
         except Exception as error:  # the one place that turns any error into a problem
             response = self.handle_exception(error)
             self.standings = getattr(error, "standings", self.standings)
+            if self.leaves_trail:
+                record_refusal(self, response, self.trail)
             if isinstance(error, MethodNotAllowed):
                 response["Allow"] = allowed_methods(self.action_map)
         tell(response, self.standings)
@@ -207,6 +215,8 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     def answer(self) -> HttpResponse:
         """Run the action; an unsafe one inside a transaction that any error undoes."""
         if self.action in _SAFE:
+            if self.leaves_trail:
+                record_read(self)
             response: HttpResponse = getattr(self, str(self.action))()
             return response
         filters.check_parameters(self.request.GET, _DRY_RUN_ONLY, {})
@@ -219,13 +229,28 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
         with transaction.atomic():
             held = claim(self.request._request, self.actor)
             if held is None:
-                return self.change()
+                return self.change_and_tell()
             earlier = held.earlier_answer()
             if earlier is not None:
                 return as_readable_now(self, earlier)
-            response = self.change()
+            response = self.change_and_tell()
             held.keep(response)
             return response
+
+    def change_and_tell(self) -> HttpResponse:
+        """Run the unsafe action and write the audit trail of it, in the same transaction."""
+        self.trail = Trail(self)
+        with running(self.trail):
+            response = self.change()
+        self.trail.write()
+        return response
+
+    @property
+    def leaves_trail(self) -> bool:
+        """Tell whether the action that runs belongs into the audit trail."""
+        if self.action is None:
+            return False
+        return self.action not in _SAFE or self.action in self.audited_reads
 
     def change(self) -> HttpResponse:
         """Run the unsafe action, once or for each row of a bulk call."""
@@ -237,9 +262,10 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     def change_one(self) -> HttpResponse:
         """Run the unsafe action with ``body`` on the row that ``kwargs`` names, if it is about one."""
         operation = self.operation
-        if operation is not None:
-            return self.perform(operation)
-        done: HttpResponse = getattr(self, str(self.action))()
+        done: HttpResponse
+        done = self.perform(operation) if operation else getattr(self, str(self.action))()
+        if self.trail is not None:
+            self.trail.done(self.kwargs.get("id") or self.created_id)
         return done
 
     @property

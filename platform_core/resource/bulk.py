@@ -14,6 +14,7 @@ from rest_framework.exceptions import APIException, ValidationError
 
 from platform_core.resource.operations import Operation
 from platform_core.resource.problems import answer_to
+from platform_core.resource.trail import code_of
 
 if TYPE_CHECKING:
     from platform_core.resource.base import Resource
@@ -106,6 +107,8 @@ def _result(view: Resource, item: Any) -> dict[str, Any]:
         refusal = answer_to(view.request, error, view)
         if refusal is None:
             raise
+        if view.trail is not None:
+            view.trail.refused(view.kwargs.get("id"), refusal.status_code, code_of(refusal))
         return {"status": refusal.status_code, "problem": orjson.Fragment(refusal.content)}
     found: dict[str, Any] = {"status": response.status_code}
     if response.content:
@@ -120,7 +123,7 @@ def _run(view: Resource, item: Any) -> HttpResponse:
     view.if_match = None
     view.kwargs = {}
     if view.action != "create":
-        view.kwargs = {"id": _uuid(body.pop("id", None))}
+        view.kwargs = {"id": _id(body.pop("id", None), view.id_converter)}
         view.if_match = body.pop("if_match", None)
         if view.if_match is not None and not isinstance(view.if_match, str):
             raise ValidationError({"if_match": [_("An ETag is expected.")]})
@@ -128,8 +131,12 @@ def _run(view: Resource, item: Any) -> HttpResponse:
     return view.change_one()
 
 
-def _uuid(value: Any) -> uuid.UUID:
+def _id(value: Any, converter: str) -> uuid.UUID | int:
     try:
-        return uuid.UUID(value)
+        if converter == "uuid":
+            return uuid.UUID(value)
+        if isinstance(value, bool) or not 0 <= (number := int(value)) < 1 << 63:
+            raise ValueError("no number of a record")
+        return number
     except (ValueError, TypeError, AttributeError):
         raise ValidationError({"id": [_("An id is expected.")]}) from None

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 
+ID_SCHEMAS: dict[str, Schema] = {
+    "uuid": {"type": "string", "format": "uuid"},
+    "int": {"type": "integer", "minimum": 0},
+}
+"""What an id is, by the converter that reads it from a URL."""
 ETAG: Schema = {
     "ETag": {"schema": {"type": "string"}, "description": "The state of the object, for If-Match."}
 }
@@ -121,13 +126,13 @@ def shaped(shown: Schema) -> Schema:
     return {"anyOf": [shown, part]}
 
 
-def bulk_request(item: Schema, action: str) -> Schema:
+def bulk_request(item: Schema, action: str, id_converter: str) -> Schema:
     """Return the schema of the body of a bulk call."""
     if action != "create":
         about: Schema = {
             "type": "object",
             "properties": {
-                "id": {"type": "string", "format": "uuid"},
+                "id": ID_SCHEMAS[id_converter],
                 "if_match": {"type": "string", "description": "As the header If-Match."},
             },
             "required": ["id"],

@@ -139,7 +139,10 @@ def shape_of(resource: type[Resource], query: QueryDict, accessible: AccessibleF
 @cache
 def rows_of(resource: type[Resource], deleted_too: bool) -> QuerySet[Any]:
     """Return the rows in no order, never evaluated: filters make copies of it."""
-    manager = resource.model.all_objects if deleted_too else resource.model._default_manager  # type: ignore[attr-defined]
+    model: Any = resource.model
+    # The core's own records are never deleted softly, so they have one manager.
+    everything = getattr(model, "all_objects", model._base_manager)
+    manager = everything if deleted_too else model._default_manager
     found: QuerySet[Any] = manager.order_by()
     return found
 

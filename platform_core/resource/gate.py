@@ -16,6 +16,7 @@ from platform_core.access import Actor, acting_as, decide
 from platform_core.contributions import PUBLIC, SIGNED_IN
 from platform_core.resource.rate_limits import Standing, recognise, tell
 from platform_core.resource.requests import request_id_of
+from platform_core.resource.trail import record_route_refusal
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -108,6 +109,7 @@ class _Guarded(APIView):
                 response = type(self).view(request, *args, **kwargs)
         except Exception as error:  # the one place that turns any error into a problem
             response = self.handle_exception(error)
+            record_route_refusal(self, response)
             self.standings = getattr(error, "standings", self.standings)
         tell(response, self.standings)
         return response

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from rest_framework.exceptions import APIException
 
 from platform_core.errors import Invalid
+from platform_core.models import fetch_prepared
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -46,6 +47,7 @@ INSERT INTO {_TABLE} (digest, request_digest, status, headers, body, created_at)
 VALUES (%(digest)s, %(request_digest)s, %(status)s, %(headers)s, %(body)s, statement_timestamp())
 ON CONFLICT (digest) DO UPDATE SET request_digest = EXCLUDED.request_digest, status = EXCLUDED.status,
     headers = EXCLUDED.headers, body = EXCLUDED.body, created_at = EXCLUDED.created_at
+RETURNING status
 """  # noqa: S608  # nosec B608  (names of our own)
 
 
@@ -91,8 +93,7 @@ class Claim:
             "headers": Jsonb(headers),
             "body": response.content,
         }
-        with connection.cursor() as cursor:
-            cursor.execute(_KEEP, kept)
+        fetch_prepared(_KEEP, kept)
 
 
 def claim(request: HttpRequest, actor: Actor) -> Claim | None:

@@ -29,6 +29,7 @@ from platform_core.resource.conventions import (
     DIFF_QUERY,
     DIFFERENCES,
     ETAG,
+    ID_SCHEMAS,
     IF_NONE_MATCH,
     VERSION_IN_PATH,
     Schema,
@@ -149,7 +150,7 @@ class PlatformSchema(AutoSchema):
             return found
         parameters = []
         if "{id}" in self.path:
-            schema = {"type": "string", "format": "uuid"}
+            schema = ID_SCHEMAS[resource.id_converter]
             told = {"description": "Which object.", "schema": schema}
             parameters.append({"in": "path", "name": "id", "required": True, **told})
         if "{version}" in self.path:
@@ -217,7 +218,10 @@ class PlatformSchema(AutoSchema):
         if serializer is not None:
             component = self.resolve_serializer(serializer, "request")
             item = component.ref if component.schema else item
-        return {"content": {JSON: {"schema": bulk_request(item, self._action)}}, "required": True}
+        return {
+            "content": {JSON: {"schema": bulk_request(item, self._action, resource.id_converter)}},
+            "required": True,
+        }
 
     def _input_serializer(self, resource: Resource) -> Any:
         if self._action in ("create", "update"):

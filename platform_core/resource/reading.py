@@ -25,16 +25,10 @@ def fetch(queryset: QuerySet[Any, Any]) -> Sequence[tuple[Any, ...]]:
         sql, params = compiler.as_sql()
     except EmptyResultSet:
         return []
-    rows = fetch_statement(sql, params, using=queryset.db)
-    converters = compiler.get_converters([selected[0] for selected in compiler.select])
-    return list(compiler.apply_converters(rows, converters)) if converters else rows
-
-
-def fetch_statement(sql: str, params: Sequence[Any], *, using: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a statement whose columns need no conversion in Python."""
-    with connections[using].cursor() as cursor:
+    with connections[queryset.db].cursor() as cursor:
         inner: Any = cursor.cursor
         inner.adapters.register_loader("timestamptz", TimestamptzLoader)
         cursor.execute(sql, params)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+    converters = compiler.get_converters([selected[0] for selected in compiler.select])
+    return list(compiler.apply_converters(rows, converters)) if converters else rows

@@ -11,6 +11,7 @@ from django.http import Http404, HttpResponse
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from platform_core.access import scope
+from platform_core.models import fetch_prepared
 from platform_core.resource import declared, filters
 from platform_core.resource.conditional import is_unchanged, tag_of
 from platform_core.resource.expansion import expand
@@ -18,7 +19,7 @@ from platform_core.resource.field_access import accessible_fields, judged, view_
 from platform_core.resource.history import history_keyset, history_rows
 from platform_core.resource.pages import Ends, cut
 from platform_core.resource.pagination import Keyset, Place, limit_of
-from platform_core.resource.reading import fetch, fetch_statement
+from platform_core.resource.reading import fetch
 from platform_core.resource.rendering import JSON, dumps
 from platform_core.resource.shape import INCLUDE, SHAPE_PARAMETERS, WHOLE, Shape, wants_count
 from platform_core.resource.statements import prepared_statement
@@ -279,7 +280,7 @@ class Reads:
         if statement is None:
             return None
         sql, params = statement
-        return fetch_statement(f"{sql} LIMIT {limit + 1:d}", params, using=rows.db)
+        return fetch_prepared(f"{sql} LIMIT {limit + 1:d}", params, using=rows.db)
 
     def rows_in_order(
         self,
@@ -404,7 +405,7 @@ class Reads:
         )
         if statement is None:
             return self.row(scope(self.actor, permission, rows), pk)
-        return _first(cls, plan, fetch_statement(*statement, using=rows.db))
+        return _first(cls, plan, fetch_prepared(*statement, using=rows.db))
 
     def rows_with(self, ids: Collection[str]) -> Sequence[Mapping[str, Any]]:
         """Return the JSON objects of those rows with ``ids`` that the actor may view, in no order."""

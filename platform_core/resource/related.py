@@ -10,8 +10,7 @@ from django.db import connections
 from django.db.models import ForeignKey, UUIDField
 
 from platform_core.access import scope
-from platform_core.models import keep_for_reference
-from platform_core.resource.reading import fetch_statement
+from platform_core.models import fetch_prepared, keep_for_reference
 from platform_core.resource.statements import prepared_statement
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def kept_row(actor: Actor, model: type[Model], key: Any, steps: Steps = ()) -> A
         return _kept_slowly(visible(actor, model), key)
     sql, params = statement
     table = connections[rows.db].ops.quote_name(model._meta.db_table)
-    found = fetch_statement(f"{sql} FOR KEY SHARE OF {table}", params, using=rows.db)
+    found = fetch_prepared(f"{sql} FOR KEY SHARE OF {table}", params, using=rows.db)
     return _built(model, steps, found[0], rows.db) if found else None
 
 

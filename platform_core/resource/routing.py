@@ -143,7 +143,7 @@ def resource_urls(slug: str, resource: type[Resource]) -> list[URLPattern]:
     check_resource(resource)
     name = name_of(resource)
     exposed = set(resource.actions)
-    detail = f"{name}/<uuid:id>/"
+    detail = f"{name}/<{resource.id_converter}:id>/"
     found: list[tuple[str, str, Mapping[str, str]]] = [
         (f"{name}/", f"{name}-list", _exposed(_COLLECTION, exposed)),
         (detail, f"{name}-detail", _exposed(_DETAIL, exposed)),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from platform_core.access import (
     Actor,
@@ -32,6 +32,7 @@ from platform_core.access import (
     installed_permissions,
 )
 from platform_core.access.rules import All, AnyOf, Not
+from platform_core.models.prepared import can_be_prepared
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -171,7 +172,9 @@ def _prepare(
         return None
     if not _all_used_alike(template, units.values()):
         return None
-    return statement if (sql, statement.bind(actor, tail)) == real else None
+    if (sql, statement.bind(actor, tail)) != real:
+        return None
+    return statement if can_be_prepared(*real, using=DEFAULT_DB_ALIAS) else None
 
 
 def _all_used_alike(template: Sequence[Any], units: Collection[_UnitOf]) -> bool:
@@ -201,7 +204,7 @@ def _probe(leaves: Sequence[Rule], actor: Actor) -> tuple[Actor, dict[UUID, _Uni
             units |= {unit: _UnitOf(leaf.permission, index) for index, unit in enumerate(made_up)}
             held[leaf.permission] = Grant(everywhere=grant.everywhere, units=made_up)
     probe = Actor(None if actor.id is None else uuid4(), actor.kind, actor.label)
-    object.__setattr__(probe, "_grants", Grants(held))
+    probe.keep_grants(Grants(held))
     return probe, units
 
 

@@ -57,6 +57,8 @@ class Writes:
     requires_match: ClassVar[bool]
     body: Any
     """What the client sent for the row at hand."""
+    created_id: Any = None
+    """The id of the row that was created last."""
     if_match: str | None
     """The states of the row that the client accepts to change, as in ``If-Match``."""
 
@@ -88,6 +90,7 @@ class Writes:
     def create(self) -> HttpResponse:
         """Create one row; 201 with its place in ``Location``."""
         created = self._created()
+        self.created_id = created.pk
         found = self.verified("add", created.pk, self.rules_of_written())
         response = self.answer_row(found, status=201)
         place = self.request.path.removesuffix("bulk/create/")

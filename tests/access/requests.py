@@ -17,6 +17,8 @@ from django.db.models import Model
 from django.test import Client
 
 from platform_core.access import Actor
+from platform_core.audit import Event, record
+from platform_core.models import AuditEvent, AuditPayload
 from platform_core.plugin import API_PREFIX
 from platform_core.resource import Resource
 from platform_core.resource.bulk import BULK_PREFIX
@@ -95,6 +97,9 @@ def new_row(model: type[Model], world: World) -> Any:
         return make_role("education.view_school")
     if model is User:
         return make(User)
+    if model in (AuditEvent, AuditPayload):
+        record(Event(action="tested", personal={"address": "192.0.2.1"}))
+        return model._base_manager.latest("pk")
     if model is LoginSession:
         return make(LoginSession, user=world.people["owner"])
     if not getattr(model, "unit_path", ""):
@@ -168,6 +173,7 @@ STATES: dict[tuple[str, str, str], Callable[[Any], Any]] = {
 """By slug, resource and action: what brings a row into the state that the action asks for."""
 
 BODIES: dict[tuple[str, str, str], Mapping[str, Any]] = {
+    ("system", "audit-payloads", "erase"): {"reason": "asked for"},
     ("education", "course-enrollments", "withdraw"): _ON_A_DAY,
     ("education", "section-enrollments", "withdraw"): _ON_A_DAY,
 }

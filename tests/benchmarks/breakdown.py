@@ -14,7 +14,7 @@ _INTERVAL_S = 0.001
 _TOP = 30
 
 
-def print_breakdown(send: Callable[[], Any]) -> None:
+def print_breakdown(name: str, send: Callable[[], Any]) -> None:
     """Send ``REQUESTS`` requests and print the shares of stages, of parts of the system and of functions.
 
     Sampling leaves the speed of small functions as it is, which a tracing profiler would not.
@@ -41,7 +41,7 @@ def print_breakdown(send: Callable[[], Any]) -> None:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
-    print(f"A list of 50: {microseconds:.0f} µs of CPU per request, over {REQUESTS} in a row")
+    print(f"{name}: {microseconds:.0f} µs of CPU per request, over {REQUESTS} in a row")
     _print("CPU by stage", stages, stages.total())
     _print("CPU by part of the system", parts, parts.total())
     _print("CPU by function, with what it calls", functions, stages.total())
@@ -61,12 +61,19 @@ def _print(title: str, counted: Counter[str], total: int) -> None:
 
 _STAGES = {
     ("tokens.py", "verify_access_token"): "verify the token",
-    ("selectors.py", "signed_in_user"): "session and user: one query",
-    ("platform_identity/grants.py", "grants"): "grants: one query",
+    ("selectors.py", "signed_in"): "session, user and grants: one query",
+    ("models/inserts.py", "insert_recorded"): "the row and its history: one statement",
+    ("resource/idempotency.py", "claim"): "take the idempotency key",
+    ("resource/idempotency.py", "keep"): "keep the answer",
+    ("resource/related.py", "kept_row"): "find what is referred to",
+    ("resource/decoding.py", "decode"): "decode the body",
+    ("resource/writes.py", "verified"): "read the row as it was written",
+    ("resource/writes.py", "require"): "decide on the new row",
+    ("django/db/transaction.py", "__exit__"): "commit",
     ("representation.py", "rows"): "rows into JSON objects",
     ("rendering.py", "dumps"): "encode JSON",
     ("pagination.py", "encode"): "the next cursor",
-    ("resource/base.py", "envelope"): "links and response",
+    ("resource/reads.py", "envelope"): "links and response",
     ("observability/middleware.py", "_write"): "the log line",
     ("psycopg_pool/pool.py", "getconn"): "take a connection",
     ("base/base.py", "connect"): "take a connection",
@@ -75,9 +82,9 @@ _STAGES = {
     ("django/http/response.py", "close"): "close the response",
     ("urls/resolvers.py", "resolve"): "resolve the URL",
     ("requests.py", "actor_of"): "authentication, besides",
-    ("reading.py", "fetch_statement"): "the list query: execute and decode",
+    ("models/prepared.py", "fetch_prepared"): "the query: execute and decode",
     ("resource/statements.py", "prepared_statement"): "scope: the compiled statement",
-    ("resource/base.py", "list"): "the list, besides",
+    ("resource/reads.py", "list"): "the list, besides",
     ("resource/base.py", "dispatch"): "the resource, besides",
     ("handlers/base.py", "_get_response"): "the view's call",
     ("django/http/request.py", "__init__"): "make the request",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from platform_core.services import EmbeddedPostgres
@@ -22,15 +23,16 @@ _SERVER_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writ
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who asks, and about what."""
+    """Who asks, and about what; ``token`` sees half of the students, ``everywhere`` all of them."""
 
     token: str
+    everywhere: str
     school_id: UUID
     student_id: UUID
 
 
 @contextmanager
-def benchmark_deployment() -> Iterator[Subject]:
+def benchmark_deployment(students: int = STUDENTS) -> Iterator[Subject]:
     """Boot a deployment in a temporary folder with data in it, and take it away afterwards.
 
     Django can be set up once in a process, so this can be entered once.
@@ -48,7 +50,7 @@ def benchmark_deployment() -> Iterator[Subject]:
         import django
 
         django.setup()
-        yield _populated()
+        yield _populated(students)
         from django.db import connection
 
         connection.close_pool()  # type: ignore[attr-defined]
@@ -57,15 +59,15 @@ def benchmark_deployment() -> Iterator[Subject]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _populated() -> Subject:
+def _populated(students: int) -> Subject:
     from django.core.management import call_command
     from django.db import connection, transaction
 
     call_command("migrate", verbosity=0)
     with transaction.atomic():
-        token, school_id = _people()
+        token, everywhere, school_id = _people()
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT_STUDENTS, [STUDENTS])
+            cursor.execute(_INSERT_STUDENTS, [students])
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute(
@@ -73,11 +75,11 @@ def _populated() -> Subject:
         )
         student_id = cursor.fetchone()[0]
     connection.close()
-    return Subject(token, school_id, student_id)
+    return Subject(token, everywhere, school_id, student_id)
 
 
-def _people() -> tuple[str, UUID]:
-    """Make units, schools and a registrar of the first district; return a token of theirs and a school there."""
+def _people() -> tuple[str, str, UUID]:
+    """Make units, schools, a registrar of the first district and one of all; return a token of each and a school there."""
     from django.utils import timezone
 
     from platform_education.models import School
@@ -101,16 +103,17 @@ def _people() -> tuple[str, UUID]:
         )
         for number in range(SCHOOLS)
     ]
-    user = create_user(email="registrar@example.org", display_name="Registrar")
-    RoleAssignment.objects.create(
-        user=user,
-        role=Role.objects.get(name="education.registrar"),
-        scope=RoleAssignment.Scope.UNIT,
-        unit=districts[0],
-        starts_at=timezone.now(),
-    )
-    session = start_session(user=user, kind=LoginSession.Kind.APP)
-    return issue_access_token(user_id=user.pk, session_id=session.pk), schools[0].pk
+
+    def token_of(name: str, **scope: Any) -> str:
+        user = create_user(email=f"{name}@example.org", display_name="Registrar")
+        role = Role.objects.get(name="education.registrar")
+        RoleAssignment.objects.create(user=user, role=role, starts_at=timezone.now(), **scope)
+        session = start_session(user=user, kind=LoginSession.Kind.APP)
+        return issue_access_token(user_id=user.pk, session_id=session.pk)
+
+    kinds = RoleAssignment.Scope
+    registrar = token_of("registrar", scope=kinds.UNIT, unit=districts[0])
+    return registrar, token_of("chief", scope=kinds.DEPLOYMENT), schools[0].pk
 
 
 # History rows are left out: neither side reads them here.

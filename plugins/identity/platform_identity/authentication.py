@@ -13,10 +13,11 @@ from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from platform_core.access import Actor
+from platform_core.access import Actor, Grants, installed_grant_source
 from platform_identity.errors import TokenRefused
+from platform_identity.grants import RoleGrants
 from platform_identity.models import User
-from platform_identity.selectors import signed_in_user
+from platform_identity.selectors import signed_in
 from platform_identity.services.tokens import verify_access_token
 
 SESSION_ID = "identity_session"
@@ -45,10 +46,11 @@ class BearerAuthentication(authentication.BaseAuthentication):
             claims = verify_access_token(token.strip())
         except TokenRefused as error:
             raise _not_signed_in() from error
-        user = signed_in_user(user_id=claims.user_id, session_id=claims.session_id)
-        if user is None:
+        found = signed_in(user_id=claims.user_id, session_id=claims.session_id)
+        if found is None:
             raise _not_signed_in()
-        return user, SignIn(actor_of_user(user), claims.session_id)
+        user, grants = found
+        return user, SignIn(actor_of_user(user, grants), claims.session_id)
 
     def authenticate_header(self, request: Request) -> str:
         """Return what ``WWW-Authenticate`` names."""
@@ -67,10 +69,11 @@ class SessionAuthentication(authentication.SessionAuthentication):
         if user is None or not user.is_authenticated:
             return None
         session_id = UUID(found)
-        if signed_in_user(user_id=user.pk, session_id=session_id) is None:
+        still = signed_in(user_id=user.pk, session_id=session_id)
+        if still is None:
             return None
         self.enforce_csrf(request)
-        return user, SignIn(actor_of_user(user), session_id)
+        return user, SignIn(actor_of_user(user, still[1]), session_id)
 
     def authenticate_header(self, request: Request) -> str:
         """Return what ``WWW-Authenticate`` names: browsers would ask for a password at ``Basic``."""
@@ -99,9 +102,12 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
 
 
-def actor_of_user(user: User) -> Actor:
-    """Return a new actor for ``user``, whose grants are read when first needed."""
-    return Actor(user.pk, "user", user.email)
+def actor_of_user(user: User, grants: Grants | None = None) -> Actor:
+    """Return a new actor for ``user``; without ``grants``, or with another source of them, they are read when needed."""
+    actor = Actor(user.pk, "user", user.email)
+    if grants is not None and isinstance(installed_grant_source(), RoleGrants):
+        actor.keep_grants(grants)
+    return actor
 
 
 def _not_signed_in() -> AuthenticationFailed:

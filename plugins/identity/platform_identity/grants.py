@@ -10,7 +10,7 @@ from django.db.models import Model, Q
 
 from platform_core.access import Actor, Grants, MissingReference, installed_permissions
 from platform_identity.holdings import held_now
-from platform_identity.models import OrgUnit, Role
+from platform_identity.models import OrgUnit, Role, User
 from platform_identity.services import portability
 from platform_identity.services.roles import synchronise_roles
 
@@ -27,6 +27,12 @@ class RoleGrants:
     def grants(self, actor: Actor) -> Grants:
         """Return what a user holds now, in one query; service actors are assigned no roles."""
         return held_now(actor)
+
+    def may_act(self, actor: Actor) -> bool:
+        """Tell whether work that ``actor`` asked for earlier may still be done: a person who is there, not suspended."""
+        if actor.kind != "user":
+            return True
+        return bool(User.objects.filter(pk=actor.id, suspended_at__isnull=True).exists())
 
     def within(self, units: frozenset[UUID], prefix: str) -> Q:
         """Return the condition that the unit at ``prefix`` has one of ``units`` on its path from the root."""

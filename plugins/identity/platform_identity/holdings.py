@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections import defaultdict
 from functools import lru_cache
 from uuid import UUID
 
-from django.db import connection
+import orjson
 
 from platform_core.access import Actor, Grant, Grants, PermissionRegistry, installed_permissions
+from platform_core.models import fetch_prepared
 
-_NOW = """
-SELECT a.scope, a.unit_id, a.object_id, r.holds_all, array_to_json(r.effective_permissions)::text
-FROM identity_roleassignment AS a
-JOIN identity_role AS r ON r.id = a.role_id AND r.deleted_at IS NULL
-JOIN identity_user AS u ON u.id = a.user_id AND u.deleted_at IS NULL AND u.suspended_at IS NULL
-WHERE a.user_id = %s AND a.deleted_at IS NULL
-  AND (a.starts_at IS NULL OR a.starts_at <= statement_timestamp())
-  AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp())
-"""
+_ASSIGNED = """(
+    SELECT json_agg(
+        json_build_array(a.scope, a.unit_id, a.object_id, r.holds_all, r.effective_permissions) ORDER BY a.id
+    )::text
+    FROM identity_roleassignment AS a
+    JOIN identity_role AS r ON r.id = a.role_id AND r.deleted_at IS NULL
+    WHERE a.user_id = u.id AND a.deleted_at IS NULL
+      AND (a.starts_at IS NULL OR a.starts_at <= statement_timestamp())
+      AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp())%s
+)"""
+ASSIGNED_NOW = _ASSIGNED % ""
+"""A column of a query about ``identity_user AS u``: what ``grants_of`` reads."""
 # A comparison with NULL is not true: for good only what has no end itself.
-_UNTIL = _NOW + "  AND (a.ends_at IS NULL OR a.ends_at >= %s)\n"
+_ASSIGNED_UNTIL = _ASSIGNED % "\n      AND (a.ends_at IS NULL OR a.ends_at >= %s)"
+_OF_USER = """
+SELECT {} FROM identity_user AS u
+WHERE u.id = %s AND u.deleted_at IS NULL AND u.suspended_at IS NULL
+"""
+_NOW = _OF_USER.format(ASSIGNED_NOW)
+_UNTIL = _OF_USER.format(_ASSIGNED_UNTIL)
 
 
 def held_now(actor: Actor) -> Grants:
@@ -35,37 +44,39 @@ def held_until(actor: Actor, ends_at: dt.datetime | None) -> Grants:
 
     Each assignment counts by itself: two that follow one another are not added up.
     """
-    return _held(actor, _UNTIL, (actor.id, ends_at))
+    return _held(actor, _UNTIL, (ends_at, actor.id))
+
+
+def grants_of(assigned: str | None) -> Grants:
+    """Return what the assignments give that a query found as ``ASSIGNED_NOW``."""
+    return Grants.none() if assigned is None else _grants_of(installed_permissions(), assigned)
 
 
 def _held(actor: Actor, query: str, parameters: tuple[UUID | dt.datetime | None, ...]) -> Grants:
     if actor.kind != "user":
         return Grants.none()
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        rows = cursor.fetchall()
-    return _grants_of(installed_permissions(), tuple(rows))
-
-
-Assigned = tuple[str, UUID | None, UUID | None, bool, str]
-"""Scope, unit, object, whether the role holds everything, and what else it holds as a JSON list."""
+    rows = fetch_prepared(query, parameters)
+    return grants_of(rows[0][0]) if rows else Grants.none()
 
 
 @lru_cache(maxsize=1024)
-def _grants_of(registry: PermissionRegistry, assigned: tuple[Assigned, ...]) -> Grants:
-    """Return what assignments give; those of colleagues are often alike, and the same at each request."""
+def _grants_of(registry: PermissionRegistry, assigned: str) -> Grants:
+    """Return what assignments give; those of colleagues are often alike, and the same at each request.
+
+    Of each: scope, unit, object, whether the role holds everything, and what else it holds.
+    """
     everywhere: set[str] = set()
     units: dict[str, set[UUID]] = defaultdict(set)
     objects: dict[str, set[UUID]] = defaultdict(set)
-    for scope, unit_id, object_id, holds_all, effective in assigned:
-        names = {one.name for one in registry} if holds_all else set(json.loads(effective))
+    for scope, unit_id, object_id, holds_all, effective in orjson.loads(assigned):
+        names = {one.name for one in registry} if holds_all else set(effective)
         key = unit_id if scope == "unit" else object_id
         if scope == "deployment":
             everywhere |= names
         elif key is not None:
             held = units if scope == "unit" else objects
             for name in names:
-                held[name].add(key)
+                held[name].add(UUID(key))
     return Grants(
         {
             name: Grant(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
 
 from platform_core.access import GrantSource
 from platform_core.contributions import (
@@ -14,13 +17,16 @@ from platform_core.contributions import (
     Permission,
     Role,
     Route,
+    Schedule,
 )
 from platform_core.hookspecs import hookimpl
 from platform_core.resource import Resource
+from platform_core.tasks import PlatformTask
 from platform_identity import commands as command_line
 from platform_identity import health, rules, views
 from platform_identity import resources as served
 from platform_identity import roles as shipped
+from platform_identity import tasks as background
 from platform_identity.adapters.openapi import describe_sign_in
 from platform_identity.descriptions import describe_profile
 from platform_identity.first_run import ensure_owner
@@ -78,6 +84,25 @@ def commands() -> Sequence[Command]:
             name="identity purge-sessions",
             run=command_line.purge_sessions,
             help="Delete login sessions that ended long ago.",
+        ),
+    )
+
+
+@hookimpl
+def tasks() -> Sequence[PlatformTask[Any]]:
+    """Clear old sessions away."""
+    return (background.purge_sessions,)
+
+
+@hookimpl
+def schedules() -> Sequence[Schedule]:
+    """Clear old sessions away each night."""
+    return (
+        Schedule(
+            name="identity.purge_sessions",
+            title=_("Delete sessions that ended long ago"),
+            task=background.purge_sessions,
+            cron="40 3 * * *",
         ),
     )
 

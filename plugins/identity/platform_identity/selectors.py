@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from platform_core.access import Grants
+from platform_core.models import fetch_prepared
+from platform_identity.holdings import ASSIGNED_NOW, grants_of
 from platform_identity.models import RoleAssignment, User, normalise_email
 
 _BASICS = ("id", "email", "display_name", "language", "suspended_at", "deleted_at")
@@ -16,7 +18,7 @@ _FIELDS = tuple(one.attname for one in User._meta.concrete_fields if one.attname
 
 # One statement per request, so it is spelt out instead of built by the ORM each time.
 _SIGNED_IN = (
-    f"SELECT {', '.join('u.' + name for name in _FIELDS)}, s.session_key"  # noqa: S608  # nosec B608  (names of the model)
+    f"SELECT {', '.join('u.' + name for name in _FIELDS)}, s.session_key, {ASSIGNED_NOW}"  # noqa: S608  # nosec B608  (names of the model)
     """
 FROM identity_loginsession AS s
 JOIN identity_user AS u ON u.id = s.user_id
@@ -32,14 +34,22 @@ def signed_in_user(*, user_id: UUID, session_id: UUID) -> User | None:
 
     Only id, address, name and language are loaded; anything else is fetched when it is asked for.
     """
+    found = signed_in(user_id=user_id, session_id=session_id)
+    return None if found is None else found[0]
+
+
+def signed_in(*, user_id: UUID, session_id: UUID) -> tuple[User, Grants] | None:
+    """Return the user as ``signed_in_user`` does, and what they hold now; still one query."""
     row = _signed_in_row(user_id, session_id)
-    return None if row is None else User.from_db("default", _FIELDS, row[:-1])
+    if row is None:
+        return None
+    return User.from_db("default", _FIELDS, row[:-2]), grants_of(row[-1])
 
 
 def web_session_key(*, user_id: UUID, session_id: UUID) -> str | None:
     """Return the key of the web session behind a running login session, else None; a credential."""
     row = _signed_in_row(user_id, session_id)
-    return None if row is None else row[-1] or None
+    return None if row is None else row[-2] or None
 
 
 def user_by_email(email: str) -> User | None:
@@ -63,7 +73,4 @@ def current_assignments(user_id: UUID) -> QuerySet[RoleAssignment]:
 
 
 def _signed_in_row(user_id: UUID, session_id: UUID) -> tuple[Any, ...] | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_SIGNED_IN, [session_id, user_id])
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    return row
+    return next(iter(fetch_prepared(_SIGNED_IN, [session_id, user_id])), None)

@@ -13,6 +13,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from platform_core.audit.actions import Action, running
 from platform_core.models.identifiers import uuid7
 from tests.core.models.testapp.models import Book, Chapter
 
@@ -114,13 +115,18 @@ def test_parts_written_at_once_each_count_in_their_aggregate() -> None:
 @pytest.mark.django_db
 def test_a_new_row_costs_one_statement_and_a_change_two(django_assert_num_queries: Any) -> None:
     book = Book(title="Emma")
-    with django_assert_num_queries(1):
-        book.save()
-    assert book.history.get().history_type == "+"
-    with django_assert_num_queries(2):
-        book.save(update_fields=["title"])
+    with running(
+        Action()
+    ):  # else each write tells the audit trail by itself, in one statement more
+        with django_assert_num_queries(1):
+            book.save()
+        assert book.history.get().history_type == "+"
+        with django_assert_num_queries(2):
+            book.save(update_fields=["title"])
+        with django_assert_num_queries(3):
+            Book.objects.update(stock=1)
     with django_assert_num_queries(3):
-        Book.objects.update(stock=1)
+        book.save()
 
 
 @pytest.mark.django_db

@@ -44,6 +44,7 @@ def written() -> Iterator[list[dict[str, Any]]]:
 class TestEvents:
     """What ``security_event`` writes, and when."""
 
+    @pytest.mark.django_db(transaction=True)
     def test_an_event_names_who_acts_in_which_request(self, written: list[dict[str, Any]]) -> None:
         actor, thing = Actor(uuid4(), "user", "person@example.org"), uuid4()
         with acting_as(actor, request_id="request-1"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from platform_core.cli.app import add_contributed, build_app
 from platform_core.contributions import FirstRunContext
 from platform_core.registry import installed
 from platform_core.registry.synchronisation import synchronise
+from platform_core.tasks.backend import engine
+from platform_core.tasks.scheduling import Clock
+from platform_core.testing.jobs import run_waiting_jobs
+from platform_identity.tasks import purge_sessions
 from platform_identity.testing import make_user, sign_in_token
 
 TESTED = {
@@ -26,6 +31,8 @@ TESTED = {
     "importers",
     "commands",
     "health_probes",
+    "tasks",
+    "schedules",
     "first_run",
     "grant_source",
 }
@@ -102,6 +109,25 @@ def test_hook_health_probes() -> None:
     checks = {check["name"]: check["plugin"] for check in get("/readyz").json()["checks"]}
 
     assert checks["identity.signing_keys"] == "identity"
+
+
+def test_hook_tasks() -> None:
+    result = purge_sessions.enqueue()
+
+    assert run_waiting_jobs() == 1
+    result.refresh()
+    assert result.return_value == 0
+    assert engine().find(result.id).queue == "identity"  # type: ignore[union-attr]
+
+
+def test_hook_schedules() -> None:
+    clock = Clock()
+    night = datetime(2026, 11, 25, 2, 40, tzinfo=UTC)
+    clock.look(night)  # what is new makes up for nothing
+
+    assert clock.look(night + timedelta(days=1)) >= 1
+    names = [job.task for job in engine().listed(queue="identity", status="waiting", limit=9)]
+    assert names == ["identity.purge_sessions"]
 
 
 def test_hook_first_run() -> None:

@@ -27,8 +27,8 @@ from platform_core.access import (
     using_permissions,
 )
 from platform_core.contributions import Permission
+from platform_core.models import fetch_prepared
 from platform_core.resource import statements
-from platform_core.resource.reading import fetch_statement
 from platform_core.resource.statements import prepared_statement
 from tests.core.resource.conftest import ApiClient, Library
 from tests.core.resource.testapp.grants import MemoryGrantSource
@@ -93,7 +93,7 @@ def seen(who: Actor) -> list[Any] | None:
         "ids",
         lambda one: scope(one, VIEW, Book.objects.order_by("pk")).values_list("pk"),
     )
-    return None if found is None else [row[0] for row in fetch_statement(*found, using="default")]
+    return None if found is None else [row[0] for row in fetch_prepared(*found, using="default")]
 
 
 def rows(who: Actor) -> list[Any]:
@@ -157,7 +157,7 @@ def test_the_next_actor_needs_no_sql_compiled(library: Library, source: MemoryGr
 
     found = prepared_statement(second, VIEW, "ids", build)
     assert found is not None
-    assert [row[0] for row in fetch_statement(*found, using="default")] == rows(second) != []
+    assert [row[0] for row in fetch_prepared(*found, using="default")] == rows(second) != []
 
 
 @pytest.mark.parametrize("sort", [Asking, Quoting])

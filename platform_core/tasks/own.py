@@ -1,0 +1,65 @@
+"""The core's own tasks and schedules: they run operations, and forget what is over."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from datetime import timedelta
+from typing import Any, Final
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from platform_core.contributions import Schedule
+from platform_core.models import IdempotencyRecord, Operation, TaskRecord
+from platform_core.operations import files
+from platform_core.operations.running import run_operation, run_operation_freely, settle
+from platform_core.resource.idempotency import LIFETIME_H
+from platform_core.tasks.backend import engine
+from platform_core.tasks.declaring import PlatformTask, task
+
+SUCCEEDED_KEPT_H: Final = 24
+OTHERS_KEPT_H: Final = 24 * 30
+_ORPHANED_AFTER_S: Final = 86_400
+_AT_ONCE: Final = 1000
+
+
+@task(unique=True)
+def forget_expired() -> dict[str, int]:
+    """Remove what is over: answers kept for repeated calls, operations with their files, jobs and their records."""
+    now = timezone.now()
+    answers = IdempotencyRecord.objects.filter(created_at__lt=now - timedelta(hours=LIFETIME_H))
+    forgotten, _by_model = answers.delete()
+    expired = list(
+        Operation.objects.filter(expires_at__lt=now, finished_at__isnull=False)
+        .order_by("expires_at")
+        .values_list("pk", flat=True)[:_AT_ONCE]
+    )
+    Operation.objects.filter(pk__in=expired).delete()
+    for operation_id in expired:
+        files.remove_files(operation_id)
+    known = Operation.objects.values_list("pk", flat=True)
+    files.remove_unknown(set(known), older_than=time.time() - _ORPHANED_AFTER_S)
+    engine().purge(succeeded_h=SUCCEEDED_KEPT_H, others_h=OTHERS_KEPT_H)
+    old = now - timedelta(hours=OTHERS_KEPT_H)
+    TaskRecord.objects.filter(updated_at__lt=old).delete()
+    return {"answers": forgotten, "operations": len(expired)}
+
+
+def _settled(made: PlatformTask[Any]) -> PlatformTask[Any]:
+    return dataclasses.replace(made, settled=settle)
+
+
+TASKS: tuple[PlatformTask[Any], ...] = (
+    forget_expired,
+    _settled(run_operation),
+    _settled(run_operation_freely),
+)
+SCHEDULES = (
+    Schedule(
+        name="platform_core.forget_expired",
+        title=_("Forget what has expired"),
+        task=forget_expired,
+        cron="17 * * * *",
+    ),
+)

@@ -1,0 +1,372 @@
+"""The default engine: jobs are rows of procrastinate in the deployment's own PostgreSQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from procrastinate import exceptions
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.jobs import Job as Row
+from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
+from psycopg.errors import UniqueViolation
+
+from platform_core.tasks.engine import (
+    ClaimLost,
+    Control,
+    Execute,
+    Job,
+    JobStatus,
+    Submission,
+)
+
+_STATUS: Mapping[str, JobStatus] = {
+    "todo": "waiting",
+    "doing": "running",
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "aborted": "cancelled",
+    "aborting": "running",
+}
+_SELECT = """
+SELECT j.id, j.task_name, j.queue_name, j.args::text, j.status::text, j.attempts, j.priority, j.scheduled_at,
+    j.abort_requested,
+    (SELECT min(at) FROM procrastinate_events WHERE job_id = j.id AND type = 'deferred'),
+    (SELECT max(at) FROM procrastinate_events WHERE job_id = j.id AND type = 'started'),
+    CASE WHEN j.status NOT IN ('todo', 'doing') THEN
+        (SELECT max(at) FROM procrastinate_events WHERE job_id = j.id AND type <> 'scheduled') END
+FROM procrastinate_jobs AS j
+"""
+
+T = TypeVar("T")
+
+
+class _Connector(DjangoConnector):
+    """Runs procrastinate's statements at once, on Django's connection of this thread and in its transaction."""
+
+    # Errors stay those of Django, which the rest of the platform knows how to answer; only a taken key is told apart.
+
+    def execute_query(self, query: Any, **arguments: Any) -> None:
+        with _taken_keys_told(), self.connection.cursor() as cursor:
+            cursor.execute(query, self._wrap_json(arguments))
+
+    def execute_query_one(self, query: Any, **arguments: Any) -> dict[str, Any]:
+        return self.execute_query_all(query, **arguments)[0]
+
+    def execute_query_all(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        with _taken_keys_told(), self.connection.cursor() as cursor:
+            cursor.execute(query, self._wrap_json(arguments))
+            return list(self._dictfetch(cursor))
+
+    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
+        self.execute_query(query, **arguments)
+
+    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
+        return self.execute_query_one(query, **arguments)
+
+    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
+        return self.execute_query_all(query, **arguments)
+
+    def _dictfetch(self, cursor: Any) -> Iterator[dict[str, Any]]:
+        for row in super()._dictfetch(cursor):
+            if isinstance(row.get("args"), str):  # Django leaves JSON to its fields
+                row["args"] = json.loads(row["args"])
+            yield row
+
+
+@contextmanager
+def _taken_keys_told() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        name = error.__cause__.diag.constraint_name
+        raise exceptions.UniqueViolation(constraint_name=name, queueing_lock=None) from error
+
+
+def _now(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine that never waits returns."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    raise RuntimeError("The coroutine waited for something.")
+
+
+@dataclass(frozen=True, slots=True)
+class RowClaim:
+    """The hold of one worker on one attempt of a job, which is the fence against a second one that runs it too."""
+
+    jobs: JobManager
+    row: Row
+    job: Job
+
+    def complete(self) -> None:
+        """Note that the job is done; raises ClaimLost."""
+        self._hold()
+        _now(self.jobs.finish_job(self.row, Status.SUCCEEDED, delete_job=False))
+
+    def fail(self, status: Literal["failed", "cancelled"]) -> None:
+        """Note that the job has ended without success; raises ClaimLost."""
+        self._hold()
+        ended = Status.FAILED if status == "failed" else Status.ABORTED
+        _now(self.jobs.finish_job(self.row, ended, delete_job=False))
+
+    def put_back(self, not_before: dt.datetime) -> bool:
+        """Queue the job again and return True; raises ClaimLost.
+
+        One that was asked to stop, or whose key waits again meanwhile, ends as cancelled instead.
+        """
+        if not self._hold():
+            try:
+                with transaction.atomic():
+                    _now(self.jobs.retry_job(self.row, retry_at=not_before))
+            except exceptions.UniqueViolation:
+                pass
+            else:
+                return True
+        _now(self.jobs.finish_job(self.row, Status.ABORTED, delete_job=False))
+        return False
+
+    def _hold(self) -> bool:
+        """Lock the job as this worker's attempt, and tell whether it was asked to stop."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT abort_requested FROM procrastinate_jobs WHERE id = %s AND status = 'doing' "
+                "AND worker_id IS NOT DISTINCT FROM %s AND attempts = %s FOR UPDATE",
+                [self.row.id, self.row.worker_id, self.row.attempts],
+            )
+            found = cursor.fetchone()
+        if found is None:
+            raise ClaimLost(f"Job {self.row.id} is no longer this worker's.")
+        return bool(found[0])
+
+
+class ProcrastinateEngine:
+    """Keeps jobs in procrastinate's tables and runs them in threads; see ``Engine``."""
+
+    def __init__(self) -> None:
+        self.jobs = JobManager(_Connector())
+        self.stalled_after_s = float(settings.PLATFORM.deployment.core.task_stalled_after)
+
+    def enqueue(self, submission: Submission) -> Job:
+        """Add a job, or return the one that waits under the same key."""
+        row = Row(
+            queue=submission.queue,
+            task_name=submission.task,
+            task_kwargs=dict(submission.payload),
+            priority=submission.priority,
+            lock=submission.key,
+            queueing_lock=submission.key,
+            scheduled_at=submission.not_before,
+        )
+        if submission.key is None:
+            return _handed_in(self.jobs.defer_job(row), submission)
+        while True:
+            try:
+                with transaction.atomic():
+                    return _handed_in(self.jobs.defer_job(row), submission)
+            except exceptions.AlreadyEnqueued:
+                found = self._select("WHERE queueing_lock = %s AND status = 'todo'", submission.key)
+                if found:
+                    return found[0]
+
+    def find(self, job_id: str) -> Job | None:
+        """Return a job."""
+        if not job_id.isdecimal():
+            return None
+        found = self._select("WHERE j.id = %s", int(job_id))
+        return found[0] if found else None
+
+    def listed(self, *, queue: str | None, status: JobStatus | None, limit: int) -> Sequence[Job]:
+        """Return the newest jobs first."""
+        wanted = [own for own, ours in _STATUS.items() if status is None or ours == status]
+        return self._select(
+            "WHERE (%s::text IS NULL OR queue_name = %s) AND status::text = ANY(%s) ORDER BY j.id DESC LIMIT %s",
+            queue,
+            queue,
+            wanted,
+            limit,
+        )
+
+    def counts(self) -> Mapping[str, Mapping[JobStatus, int]]:
+        """Return for each queue how many jobs are in which status."""
+        found: dict[str, dict[JobStatus, int]] = {}
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT queue_name, status::text, count(*) FROM procrastinate_jobs GROUP BY 1, 2"
+            )
+            for queue, status, count in cursor.fetchall():
+                own = found.setdefault(queue, {})
+                own[_STATUS[status]] = own.get(_STATUS[status], 0) + count
+        return found
+
+    def cancel(self, job_id: str) -> JobStatus | None:
+        """Cancel a waiting job, or ask a running one to stop; return its status then, None when there is none."""
+        if not job_id.isdecimal():
+            return None
+        self.jobs.cancel_job_by_id(int(job_id), abort=True)
+        found = self.find(job_id)
+        return None if found is None else found.status
+
+    def retry(self, job_id: str) -> bool:
+        """Let a failed or cancelled job run again; tell whether it was one."""
+        if not job_id.isdecimal():
+            return False
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE procrastinate_jobs SET status = 'failed', abort_requested = false "
+                "WHERE id = %s AND status IN ('failed', 'cancelled', 'aborted')",
+                [int(job_id)],
+            )
+            if not cursor.rowcount:
+                return False
+            self.jobs.retry_job_by_id(int(job_id), timezone.now())
+        return True
+
+    def purge(self, *, succeeded_h: int, others_h: int) -> None:
+        """Forget jobs that ended so many hours ago."""
+        _now(self.jobs.delete_old_jobs(succeeded_h))
+        _now(
+            self.jobs.delete_old_jobs(
+                others_h, include_failed=True, include_cancelled=True, include_aborted=True
+            )
+        )
+
+    def alive(self) -> int:
+        """Return how many workers have given a sign of life lately."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM procrastinate_workers "
+                "WHERE last_heartbeat > statement_timestamp() - make_interval(secs => %s)",
+                [self.stalled_after_s],
+            )
+            return int(cursor.fetchone()[0])
+
+    def work(
+        self,
+        execute: Execute,
+        *,
+        queues: Sequence[str],
+        concurrency: int,
+        stop: threading.Event,
+        every_second: Callable[[Sequence[Control]], None],
+    ) -> None:
+        """Run jobs of ``queues`` until ``stop`` is set, then wait for those that run."""
+        from platform_core.tasks.worker import Worker
+
+        Worker(
+            self,
+            execute,
+            queues,
+            concurrency,
+            stop,
+            every_second,
+            stalled_after_s=self.stalled_after_s,
+        ).run()
+
+    # What a worker asks for
+
+    def join(self) -> int:
+        """Register a worker and return its number."""
+        return _now(self.jobs.register_worker())
+
+    def leave(self, worker: int) -> None:
+        """Take a worker that has ended out; what it still held counts as stalled."""
+        _now(self.jobs.unregister_worker(worker))
+
+    def beat(self, worker: int) -> bool:
+        """Give a sign of life; tell whether the worker still counts as one."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE procrastinate_workers SET last_heartbeat = statement_timestamp() WHERE id = %s",
+                [worker],
+            )
+            return bool(cursor.rowcount)
+
+    def fetch(self, worker: int, queues: Sequence[str]) -> RowClaim | None:
+        """Claim the next job of ``queues`` for a worker."""
+        row = _now(self.jobs.fetch_job(list(queues), worker))
+        if row is None:
+            return None
+        return RowClaim(self.jobs, row, _of_row(row))
+
+    def to_stop(self, job_ids: Sequence[str]) -> Sequence[str]:
+        """Return those running jobs that were asked to stop."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id::text FROM procrastinate_jobs "
+                "WHERE id = ANY(%s) AND status = 'doing' AND abort_requested",
+                [list(map(int, job_ids))],
+            )
+            return [one for (one,) in cursor.fetchall()]
+
+    def held(self, worker: int) -> Sequence[RowClaim]:
+        """Return the jobs that a worker holds."""
+        rows = _now(self.jobs.list_jobs_async(worker_id=worker, status=Status.DOING.value))
+        return [RowClaim(self.jobs, row, _of_row(row)) for row in rows]
+
+    def stalled(self, after_s: float) -> Sequence[RowClaim]:
+        """Return the jobs whose workers are dead."""
+        rows = _now(self.jobs.get_stalled_jobs(seconds_since_heartbeat=after_s))
+        return [RowClaim(self.jobs, row, _of_row(row)) for row in rows]
+
+    def forget_dead(self, after_s: float) -> None:
+        """Take the workers out that gave no sign of life for long."""
+        _now(self.jobs.prune_stalled_workers(after_s))
+
+    def _select(self, condition: str, *parameters: Any) -> list[Job]:
+        with connection.cursor() as cursor:
+            cursor.execute(_SELECT + condition, parameters)
+            return [
+                Job(
+                    id=str(row[0]),
+                    task=row[1],
+                    queue=row[2],
+                    payload=json.loads(row[3]),
+                    status=_STATUS[row[4]],
+                    attempts=row[5],
+                    priority=row[6],
+                    not_before=row[7],
+                    cancel_requested=row[8],
+                    enqueued_at=row[9],
+                    started_at=row[10],
+                    finished_at=row[11],
+                )
+                for row in cursor.fetchall()
+            ]
+
+
+def _of_row(row: Row) -> Job:
+    return Job(
+        id=str(row.id),
+        task=row.task_name,
+        queue=row.queue,
+        payload=row.task_kwargs,
+        status="running",
+        attempts=row.attempts,
+        priority=row.priority,
+    )
+
+
+def _handed_in(row: Row, submission: Submission) -> Job:
+    return Job(
+        id=str(row.id),
+        task=submission.task,
+        queue=submission.queue,
+        payload=submission.payload,
+        priority=submission.priority,
+        not_before=submission.not_before,
+        enqueued_at=timezone.now(),
+    )

@@ -1,0 +1,94 @@
+"""What every worker process does, whatever the engine: run jobs, write down progress, look at the clock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from django.db import OperationalError, connection, connections, transaction
+from django.utils import timezone
+
+from platform_core.tasks.backend import engine
+from platform_core.tasks.catalogue import queues as own_queues
+from platform_core.tasks.engine import Control
+from platform_core.tasks.execution import execute
+from platform_core.tasks.scheduling import Clock
+
+_SPARE_CONNECTIONS = 2
+
+
+def work(stop: threading.Event, *, concurrency: int, queues: Sequence[str] | None = None) -> None:
+    """Run jobs until ``stop`` is set and the running ones have ended; schedules are looked after too.
+
+    ``queues`` narrows down what this process may work on: the core's queue and those of enabled plugins.
+    """
+    _make_room(concurrency)
+    clock = Clock()
+
+    def every_second(running: Sequence[Control]) -> None:
+        write_progress(running)
+        if not stop.is_set():
+            clock.look()
+
+    engine().work(
+        execute,
+        queues=list(own_queues() if queues is None else queues),
+        concurrency=concurrency,
+        stop=stop,
+        every_second=every_second,
+    )
+
+
+def _make_room(concurrency: int) -> None:
+    """Let the pool, where there is one, have a connection for each thread; it is made when first used."""
+    pool = connections.settings["default"].get("OPTIONS", {}).get("pool")
+    if isinstance(pool, dict):
+        pool["max_size"] = max(pool.get("max_size") or 0, concurrency + _SPARE_CONNECTIONS)
+
+
+def write_progress(running: Sequence[Control]) -> None:
+    """Let others see which jobs run and how far they are; what has not changed is not written again."""
+    from platform_core.models import Operation, TaskRecord
+
+    changed = [one for one in running if one.written != (one.progress,)]
+    if not changed:
+        return
+    records = [
+        TaskRecord(
+            job_id=one.job_id,
+            plugin=one.plugin,
+            task=one.task,
+            running=True,
+            progress_done=done,
+            progress_total=total,
+            progress_note=note,
+            updated_at=timezone.now(),
+        )
+        for one in changed
+        for done, total, note in [one.progress or (0, 0, "")]
+    ]
+    written = [(one, (one.progress,)) for one in changed]
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '1s'")  # a job that is just ending
+            TaskRecord.objects.bulk_create(
+                records,
+                update_conflicts=True,
+                unique_fields=["job_id"],
+                update_fields=[
+                    "running",
+                    "progress_done",
+                    "progress_total",
+                    "progress_note",
+                    "updated_at",
+                ],
+            )
+            Operation.objects.filter(
+                job_id__in=[one.job_id for one in changed if not one.written],
+                state=Operation.State.QUEUED,
+            ).update(state=Operation.State.RUNNING)
+    except OperationalError:
+        return  # the next second is soon
+    for one, what in written:
+        one.written = what
