@@ -21,6 +21,7 @@ FOLDER = "metrics"
 SECONDS = "platform_request_seconds"
 STATEMENTS = "platform_request_statements"
 STATEMENT_SECONDS = "platform_statement_seconds"
+DEPRECATED = "platform_deprecated_calls"
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -39,6 +40,9 @@ class Recorder:
         )
         self._statements = Counter(STATEMENTS, "SQL statements of requests.", ["plugin"])
         self._statement_seconds = Counter(STATEMENT_SECONDS, "Seconds of statements.", ["plugin"])
+        self._deprecated = Counter(
+            DEPRECATED, "Calls that used what is deprecated.", ["plugin", "what", "caller"]
+        )
         self._children: dict[tuple[str, int], tuple[Any, Any, Any]] = {}
 
     def add(
@@ -57,6 +61,10 @@ class Recorder:
         if statements:
             found[1].inc(statements)
             found[2].inc(statement_seconds)
+
+    def add_deprecated(self, plugin: str, what: str, caller: str) -> None:
+        """Add a call by a ``caller`` of some kind that used ``what``, which the plugin declares as deprecated."""
+        self._deprecated.labels(plugin, what, caller).inc()
 
 
 @cache

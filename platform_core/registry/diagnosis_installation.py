@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib.metadata
 import os
 import shutil
@@ -33,6 +34,7 @@ def installation_findings(
             yield from map(from_problem, installation_problems(slug, situation.candidates))
     yield from _sections(situation)
     yield from _variables(situation, environ)
+    yield from _sunsets(situation, datetime.datetime.now(datetime.UTC).date())
     yield from _files(situation.deployment.data_dir)
     yield from _disk(situation.deployment.data_dir)
 
@@ -85,6 +87,22 @@ def _variables(situation: Situation, environ: Mapping[str, str]) -> Iterator[Fin
                 why="It has no effect; a misspelt variable leaves a plugin at its defaults.",
                 mend=f"unset {name}, or correct its name",
             )
+
+
+def _sunsets(situation: Situation, today: datetime.date) -> Iterator[Finding]:
+    for slug, row in situation.contents():
+        going = row["facts"].get("deprecated", {}) if row["kind"] == "resources" else {}
+        for what, sunset in going.items():
+            if not row["remembered"] and sunset and datetime.date.fromisoformat(sunset) <= today:
+                yield Finding(
+                    code="sunset_passed",
+                    severity="warning",
+                    plugin=slug,
+                    what=f"The {what} of {row['name']} is served after its sunset on {sunset}.",
+                    where=row["name"],
+                    why="Clients were told that it may be gone; those that still call it learn it only when it is.",
+                    mend="see platform_deprecated_calls_total in /metrics, then install a release without it",
+                )
 
 
 def _files(data_dir: Path) -> Iterator[Finding]:

@@ -28,8 +28,10 @@ def facts_of(item: Any) -> dict[str, Any]:
 
 
 def _resource_facts(resource: Any) -> dict[str, Any]:
+    from platform_core.resource.deprecation import declared_of
     from platform_core.resource.operations import operations_of  # needs loaded models
 
+    going = {what: str(one.sunset or "") for what, one in declared_of(resource).items()}
     return {
         "class": dotted(resource),
         "model": resource.model._meta.label,
@@ -40,6 +42,7 @@ def _resource_facts(resource: Any) -> dict[str, Any]:
         "search": sorted(resource.search_fields),
         "ordering": sorted({resource.ordering.removeprefix("-"), *resource.ordering_fields}),
         **({"flag": resource.flag} if resource.flag else {}),
+        **({"deprecated": going} if going else {}),
         **({"field_rules": _rules(resource.field_rules)} if resource.field_rules else {}),
     }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from platform_core.resource.base import Resource
+    from platform_core.resource.deprecation import Deprecated
     from platform_core.resource.field_access import AccessibleFields, accessible_fields
     from platform_core.resource.gate import guard
     from platform_core.resource.operations import operation
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from platform_core.resource.serializers import ModelSerializer, ScopedRelatedField
 
 _HOMES = {
+    "Deprecated": "deprecation",
     "Resource": "base",
     "AccessibleFields": "field_access",
     "accessible_fields": "field_access",
@@ -47,6 +49,7 @@ _HOMES = {
 
 __all__ = [
     "AccessibleFields",
+    "Deprecated",
     "ModelSerializer",
     "Resource",
     "ScopedRelatedField",

@@ -12,8 +12,9 @@ from rest_framework.generics import GenericAPIView
 
 from platform_core.access import Actor, FieldAccess, Policy, acting_as
 from platform_core.audit.actions import running
-from platform_core.resource import filters
+from platform_core.resource import deprecation, filters
 from platform_core.resource.bulk import BULK_PREFIX, perform_bulk
+from platform_core.resource.deprecation import Deprecated, declared_of
 from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
 from platform_core.resource.field_access import FieldGate
 from platform_core.resource.gate import refuse, require_flag
@@ -86,6 +87,8 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     one may call them (``{"create": "20/hour"}``), each item of a bulk call being one, beside the deployment's general
     limits. ``field_rules`` says by ``FieldAccess`` who may see and set single fields. Of reads, ``audited_reads`` leave
     an event in the audit trail; what changes something always does. While ``flag`` is off, the answer is 404.
+    ``deprecated``, ``deprecated_actions``, ``deprecated_parameters`` and ``deprecated_fields`` say by ``Deprecated``
+    what is going away.
     """
 
     model: ClassVar[type[Model]]
@@ -101,6 +104,10 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     flag: ClassVar[str | None] = None
     requires_match: ClassVar[bool] = False
     limits: ClassVar[Mapping[str, str]] = {}
+    deprecated: ClassVar[Deprecated | None] = None
+    deprecated_actions: ClassVar[Mapping[str, Deprecated]] = {}
+    deprecated_parameters: ClassVar[Mapping[str, Deprecated]] = {}
+    deprecated_fields: ClassVar[Mapping[str, Deprecated]] = {}
     field_rules: ClassVar[Mapping[str, FieldAccess]] = {}
     audited_reads: ClassVar[Collection[str]] = ()
 
@@ -156,6 +163,8 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
             if isinstance(error, MethodNotAllowed):
                 response["Allow"] = allowed_methods(self.action_map)
         tell(response, self.standings)
+        if declared_of(type(self)):
+            deprecation.tell(self, response)
         response.headers["Vary"] = "Accept, Authorization, Cookie"
         return response
 

@@ -26,6 +26,17 @@ ETAG: Schema = {
     "ETag": {"schema": {"type": "string"}, "description": "The state of the object, for If-Match."}
 }
 
+DEPRECATION_HEADERS: Schema = {
+    "Deprecation": {
+        "schema": {"type": "string", "pattern": "^@[0-9]+$"},
+        "description": "Since when it is deprecated (RFC 9745).",
+    },
+    "Sunset": {
+        "schema": {"type": "string"},
+        "description": "From when on it may be gone (RFC 8594).",
+    },
+}
+
 
 def query_parameter(name: str, schema: Schema, description: str) -> Schema:
     """Return the description of a query parameter."""

@@ -26,6 +26,7 @@ from platform_core.resource.answers import (
 from platform_core.resource.base import Resource, plain_action
 from platform_core.resource.bulk import BULK_PREFIX
 from platform_core.resource.conventions import (
+    DEPRECATION_HEADERS,
     DIFF_QUERY,
     DIFFERENCES,
     ETAG,
@@ -41,6 +42,7 @@ from platform_core.resource.conventions import (
     shaped,
     write_parameters,
 )
+from platform_core.resource.deprecation import Deprecated, declared_of
 from platform_core.resource.descriptions import described_routes, merge_descriptions
 from platform_core.resource.filters import build_filters
 from platform_core.resource.operations import (
@@ -108,6 +110,31 @@ class PlatformSchema(AutoSchema):
         bulk = "bulk_" if self._resource.is_bulk else ""
         return f"{self._resource.slug}_{name}_{bulk}{self._action}"
 
+    def _going(self, kind: str) -> dict[str, Deprecated]:
+        resource = self._resource
+        declared = {} if resource is None else declared_of(type(resource))
+        parts = {what.partition(" "): one for what, one in declared.items()}
+        return {name: one for (of, _, name), one in parts.items() if of == kind}
+
+    @property
+    def _deprecated(self) -> Deprecated | None:
+        """Return what is said about the operation: of its own before that of the whole resource."""
+        return self._going("action").get(self._action) or self._going("resource").get("")
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the operation, marked and with the headers that say so when it is deprecated."""
+        found: Any = super().get_operation(*args, **kwargs)
+        going = self._deprecated
+        if found is None or going is None:
+            return found
+        headers = {name: DEPRECATION_HEADERS[name] for name in ("Deprecation",)}
+        if going.sunset is not None:
+            headers["Sunset"] = DEPRECATION_HEADERS["Sunset"]
+        for answer in found["responses"].values():
+            answer["headers"] = {**answer.get("headers", {}), **headers}
+        described = going.described(found.get("description", ""))
+        return {**found, "description": described, **going.in_openapi()}
+
     def get_tags(self) -> list[str]:
         """Return the plugin's slug."""
         slug = getattr(self.view, "slug", "")
@@ -133,6 +160,9 @@ class PlatformSchema(AutoSchema):
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Schema:
         """Return a body's schema; what is shown need not match the pattern that input has to."""
         schema: Schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        for name, one in self._going("field").items():
+            if name in schema.get("properties", {}):
+                schema["properties"][name] = {**schema["properties"][name], **one.in_openapi()}
         if direction == "response":
             properties = schema.get("properties", {})
             schema["properties"] = {name: _shown(one) for name, one in properties.items()}
@@ -167,7 +197,11 @@ class PlatformSchema(AutoSchema):
             parameters.append(IF_NONE_MATCH)
         if self._action not in READS:
             parameters += write_parameters(resource, self.method, of_a_row="{id}" in self.path)
-        return parameters
+        going = self._going("parameter")
+        return [
+            {**one, **going[one["name"]].in_openapi()} if one["name"] in going else one
+            for one in parameters
+        ]
 
     def _list_parameters(self, resource: Resource) -> list[Schema]:
         schema: Schema = {

@@ -18,6 +18,7 @@ from platform_core.contributions import PUBLIC
 from platform_core.resource.base import PERMISSION_ACTIONS
 from platform_core.resource.bulk import BULK_PREFIX, bulk_routes
 from platform_core.resource.declared import filters_of
+from platform_core.resource.deprecation import deprecation_problems
 from platform_core.resource.descriptions import mark_described
 from platform_core.resource.field_access import field_rule_problems
 from platform_core.resource.filters import LIST_PARAMETERS, ORDERING, SEARCH
@@ -81,6 +82,8 @@ def check_resource(resource: type[Resource]) -> None:
     taken = set(parameters) & (LIST_PARAMETERS | {ORDERING, SEARCH})
     if taken:
         raise TypeError(f"{label}.filterset_fields uses the reserved name {sorted(taken)[0]!r}")
+    for problem in deprecation_problems(resource):
+        raise TypeError(f"{label} declares what is deprecated wrongly: {problem}")
     for problem in field_rule_problems(resource):
         raise TypeError(f"{label}.field_rules: {problem}")
 
