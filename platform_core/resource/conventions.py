@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import override
+
+from platform_core.access import Always
 from platform_core.resource import declared
 from platform_core.resource.bulk import MOST_ITEMS
 from platform_core.resource.dry_run import DRY_RUN
 from platform_core.resource.expansion import references_of
+from platform_core.resource.mounted import serving
 from platform_core.resource.shape import COUNT, EXPAND, FIELDS, INCLUDE
 from platform_core.resource.versions import FROM, TO
 
 if TYPE_CHECKING:
+    from platform_core.access import Rule
     from platform_core.resource.base import Resource
 
 Schema = dict[str, Any]
@@ -98,12 +103,13 @@ def shape_parameters(resource: Resource) -> list[Schema]:
     """Return what a client may ask to see of rows, and on a list of the whole."""
     serializer = resource.serializer_class()
     names = [name for name, field in serializer.fields.items() if not field.write_only]
-    found = [_names(FIELDS, names, "Show these fields only.")]
+    told = " Unknown is one that the caller may read in no row." if resource.field_rules else ""
+    found = [_names(FIELDS, names, f"Show these fields only.{told}")]
     references = sorted(references_of(serializer))
     if references:
         pattern = f"^({'|'.join(references)})(\\.[a-z_]+)?$"
         items = {"type": "string", "pattern": pattern}
-        found.append(_listed(EXPAND, items, "Show these objects in the place of their ids."))
+        found.append(_listed(EXPAND, items, f"Show these objects in the place of their ids.{told}"))
     if resource.action == "list":
         schema: Schema = {"type": "string", "enum": [COUNT]}
         found.append(query_parameter(INCLUDE, schema, "Also say how many rows there are."))
@@ -135,6 +141,34 @@ def shaped(shown: Schema) -> Schema:
     """Return the schema of an object that is shown whole, or as ``fields`` and ``expand`` say."""
     part = {"type": "object", "description": "With fields or expand: as they say."}
     return {"anyOf": [shown, part]}
+
+
+def with_field_rules(schema: Schema, serializer_class: type[Any], direction: str) -> Schema:
+    """Return the schema of a body or an answer, which says of each protected field when it is not there."""
+    verb, told = ("view", _ABSENT) if direction == "response" else ("change", _NOT_SENT)
+    rules: list[tuple[str, Rule]] = [
+        (name, getattr(access, verb))
+        for resource in serving(serializer_class)
+        for name, access in resource.field_rules.items()
+    ]
+    for name, rule in rules:
+        one = schema.get("properties", {}).get(name)
+        if one is None or type(rule) is Always:
+            continue
+        with override("en"):
+            text = told.format(condition=rule.text())
+        known = str(one.get("description", ""))
+        if text not in known:
+            one["description"] = f"{known} {text}".strip()
+        if name in schema.get("required", ()):
+            schema["required"] = [other for other in schema["required"] if other != name]
+    if not schema.get("required", True):
+        del schema["required"]
+    return schema
+
+
+_ABSENT = "Absent where the caller may not read it; that needs {condition}."
+_NOT_SENT = "Not to be sent by who may not set it; that needs {condition}."
 
 
 def bulk_request(item: Schema, action: str, id_converter: str) -> Schema:

@@ -52,15 +52,18 @@ class Filter:
         """
         return _condition(actor, model, rules, self.path, self.lookup, values)
 
+    def steps(self, model: Any) -> Iterator[tuple[Any, str]]:
+        """Yield the columns on the path, each with its model."""
+        for name in self.path:
+            yield model, column_name(model, name)
+            model = model._meta.get_field(name).related_model
+
     def rules(self, model: type[Model], rules: Mapping[str, Rule]) -> Iterator[tuple[Rule, Any]]:
         """Yield the rules of the columns on the path, each with the model that it is about."""
-        for name in self.path:
-            column = column_name(model, name)
-            if column in rules:
-                yield rules[column], model
-            related: Any = model._meta.get_field(name).related_model
-            if related is not None:
-                model, rules = related, view_rules(related)
+        for index, (here, column) in enumerate(self.steps(model)):
+            found = (view_rules(here) if index else rules).get(column)
+            if found is not None:
+                yield found, here
 
     def values(self, texts: Sequence[str]) -> list[Any]:
         """Return the typed values; ``in`` takes them separated by commas too.

@@ -40,10 +40,12 @@ from platform_core.resource.conventions import (
     query_parameter,
     shape_parameters,
     shaped,
+    with_field_rules,
     write_parameters,
 )
 from platform_core.resource.deprecation import Deprecated, declared_of
 from platform_core.resource.descriptions import described_routes, merge_descriptions
+from platform_core.resource.field_access import view_rules_of
 from platform_core.resource.filters import build_filters
 from platform_core.resource.operations import (
     DERIVED_ACTIONS,
@@ -166,7 +168,7 @@ class PlatformSchema(AutoSchema):
         if direction == "response":
             properties = schema.get("properties", {})
             schema["properties"] = {name: _shown(one) for name, one in properties.items()}
-        return schema
+        return with_field_rules(schema, type(serializer), direction)
 
     def _get_serializer_field_meta(self, field: Any, direction: Any) -> Schema:
         """Return what is said about a property; its title is the field's label, also where that repeats the name."""
@@ -217,12 +219,15 @@ class PlatformSchema(AutoSchema):
         if resource.search_fields:
             schema = {"type": "string", "maxLength": 200}
             found.append(query_parameter("search", schema, "Every word has to occur."))
+        rules = view_rules_of(type(resource))
         for one in build_filters(resource.model, resource.filterset_fields).values():
             items = {"type": "boolean"} if one.lookup == "isnull" else self._filter_items(one)
             schema = {"type": "array", "items": items}
+            told = "Repeat for alternatives."
+            if any(one.rules(resource.model, rules)):
+                told += " Unknown to whoever may not read the field; matches rows in which it is readable."
             found.append(
-                query_parameter(one.parameter, schema, "Repeat for alternatives.")
-                | {"style": "form", "explode": True}
+                query_parameter(one.parameter, schema, told) | {"style": "form", "explode": True}
             )
         return found
 

@@ -51,6 +51,12 @@ class GrantsDouble:
         for permission in permissions:
             held[permission] = _union(held.get(permission, Grant()), grant)
 
+    def take(self, actor: Actor, *permissions: str) -> None:
+        """Withdraw ``permissions`` from ``actor`` wherever they hold them."""
+        held = self._held.get(actor.id, {}) if actor.id is not None else {}
+        for permission in permissions:
+            held.pop(permission, None)
+
     def grants(self, actor: Actor) -> Grants:
         """Return what was given to ``actor``; asks no database."""
         return Grants(self._held.get(actor.id, {})) if actor.id is not None else Grants.none()

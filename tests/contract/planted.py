@@ -12,13 +12,20 @@ from django.test import override_settings
 from django.urls import include, path
 from rest_framework import serializers
 
-from platform_core.access import Policy, using_permissions
-from platform_core.resource import ModelSerializer, Resource, build_plugin_urls
+from platform_core.access import FieldAccess, Granted, Policy, using_permissions
+from platform_core.resource import (
+    AccessibleFields,
+    ModelSerializer,
+    Resource,
+    accessible_fields,
+    build_plugin_urls,
+    declared,
+)
 from platform_core.resource.shape import WHOLE
 from platform_core.testing.contract.subjects import ResourceSubject
 from platform_identity.models import User
 from platform_identity.resources import UserResource, UserSerializer
-from tests.core.resource.testapp.grants import MemoryGrantSource, registry
+from tests.core.resource.testapp.grants import SUBTITLE, MemoryGrantSource, registry
 from tests.core.resource.testapp.models import Book
 
 LIBRARY = "resource_testapp"
@@ -236,3 +243,96 @@ class LooseFilter(Sound):
         found = self.visible().filter(shelf=self.request.GET["shelf"])
         rows = self.rows_in_order(found, keyset, None, 25, WHOLE)
         return self.page(rows, keyset, None, 25, WHOLE, None)
+
+
+class Guarded(Sound):
+    """A field for some people only, as it should be served."""
+
+    filterset_fields = {"subtitle": ["exact"]}
+    search_fields = ("title", "subtitle")
+    ordering_fields = ("title", "subtitle")
+    field_rules = {
+        "subtitle": FieldAccess(view=Granted(SUBTITLE[0]), change=Granted(SUBTITLE[1])),
+    }
+
+
+class Needless(Guarded):
+    """Fault: whoever sees the row sees the field."""
+
+    field_rules = {"subtitle": FieldAccess(view=Granted("resource_testapp.view_book"))}
+
+
+class Unguarded(Guarded):
+    """Fault: the rules of fields are not asked."""
+
+    @property
+    def accessible(self) -> AccessibleFields:  # type: ignore[override]
+        return accessible_fields(Sound, self.actor)
+
+
+class ToldDetail(Guarded):
+    """Fault: a single row tells the field."""
+
+    def shown(self, queryset: Any) -> Any:
+        return {**super().shown(queryset), "subtitle": "told"}
+
+
+class ToldWrite(Guarded):
+    """Fault: the answer to a change tells the field."""
+
+    def verified(self, *args: Any, **kwargs: Any) -> Any:
+        return {**super().verified(*args, **kwargs), "subtitle": "told"}
+
+
+class ToldPast(Guarded):
+    """Fault: history tells the field."""
+
+    def readable_here(self) -> Any:
+        return {*super().readable_here(), "subtitle"}
+
+
+class ToldAgain(Guarded):
+    """Fault: what was readable at the first request is so for ever."""
+
+    known: dict[Any, AccessibleFields] = {}
+
+    @property
+    def accessible(self) -> AccessibleFields:  # type: ignore[override]
+        return self.known.setdefault(self.actor.id, accessible_fields(type(self), self.actor))
+
+
+class ToldByFilter(Guarded):
+    """Fault: the filter asks whoever it is."""
+
+    def filters(self) -> Any:
+        return declared.filters_of(type(self))
+
+
+class ToldByOrder(Guarded):
+    """Fault: the order tells the field."""
+
+    def keyset_of(self, ordering: Any) -> Any:
+        return declared.keyset_of(type(self), ordering or self.ordering)
+
+
+class ToldBySearch(Guarded):
+    """Fault: a search looks into the field."""
+
+    def narrowed(self) -> Any:
+        found = self.request.GET.get("search", "")
+        return super().visible().filter(subtitle__icontains=found)
+
+
+class SetByAnybody(Guarded):
+    """Fault: the serializer takes the field from everybody."""
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        return self.serializer_class(*args, **kwargs, context=self.get_serializer_context())
+
+
+class ForgottenByPut(Guarded):
+    """Fault: what is not sent is emptied."""
+
+    def update_object(self, serializer: Any) -> Any:
+        serializer.instance.subtitle = serializer.validated_data.get("subtitle", "")
+        return super().update_object(serializer)

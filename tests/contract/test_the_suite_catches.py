@@ -34,6 +34,7 @@ from platform_core.testing.contract import (
     columns,
     commands,
     documentation,
+    fields,
     fuzzing,
     promises,
     states,
@@ -85,6 +86,32 @@ def test_a_fault_of_a_resource_is_caught_and_a_sound_one_passes(
         check(subject)
     with mounted(faulty) as subject, pytest.raises(AssertionError, match=told):
         check(subject)
+
+
+FIELD_FAULTS: list[tuple[type[Resource], str]] = [
+    (planted.Needless, "nobody who sees the row is kept from subtitle"),
+    (planted.Unguarded, "list shows subtitle"),
+    (planted.ToldDetail, "retrieve shows subtitle"),
+    (planted.ToldWrite, "create shows subtitle"),
+    (planted.ToldPast, "history shows subtitle"),
+    (planted.ToldAgain, "a repeated call shows subtitle"),
+    (planted.ToldByFilter, "subtitle answers 200"),
+    (planted.ToldByOrder, "ordering answers 200"),
+    (planted.ToldBySearch, "a search finds a row by its unreadable subtitle"),
+    (planted.SetByAnybody, "create takes subtitle from who may not set it"),
+    (planted.ForgottenByPut, "update without it changes subtitle"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("faulty", "told"), FIELD_FAULTS)
+def test_a_fault_about_a_field_is_caught_and_a_sound_one_passes(
+    faulty: type[Resource], told: str
+) -> None:
+    with mounted(planted.Guarded) as subject:
+        fields.check_field_rules(subject)
+    with mounted(faulty) as subject, pytest.raises(AssertionError, match=told):
+        fields.check_field_rules(subject)
 
 
 @pytest.mark.django_db

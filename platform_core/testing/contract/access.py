@@ -8,7 +8,7 @@ from typing import Any
 from django.apps import apps
 from rest_framework.relations import PrimaryKeyRelatedField
 
-from platform_core.access import Actor, installed_permissions
+from platform_core.access import Actor, Rule, installed_permissions
 from platform_core.contributions import PUBLIC
 from platform_core.registry import installed
 from platform_core.resource.operations import operations_of
@@ -71,24 +71,29 @@ def check_flags(subject: ResourceSubject) -> None:
 
 
 def check_permissions_used(plugin: PluginSubject) -> None:
-    """Assert that every permission is asked for: by a policy, a route, an importer, or another permission's rule."""
+    """Assert that every permission is asked for: by a policy, a field, a route, an importer, or another permission."""
     registry = installed()
     used = {
         name for one in registry.contributions("resources") for name in one.policy.actions.values()
     }
     used |= {one.access for one in registry.contributions("routes") if one.access != PUBLIC}
     used |= {one.permission for one in registry.contributions("importers")}
+    for resource in registry.contributions("resources"):
+        for access in resource.field_rules.values():
+            used |= asked_by(access.view) | asked_by(access.change)
     for permission in installed_permissions():
-        used |= {
-            name
-            for leaf in permission.rule.leaves()
-            if (name := getattr(leaf, "permission", None)) not in (None, permission.name)
-        }
+        used |= asked_by(permission.rule) - {permission.name}
     idle = [
         one.name for one in registry.of_plugin(plugin.slug, "permissions") if one.name not in used
     ]
     if idle:
         raise AssertionError(f"Nothing asks for {', '.join(idle)}: name them in a policy.")
+
+
+def asked_by(rule: Rule) -> set[str]:
+    """Return the permissions that ``rule`` asks for."""
+    names = (getattr(leaf, "permission", None) for leaf in rule.leaves())
+    return {name for name in names if name is not None}
 
 
 def _check_actions(subject: ResourceSubject, actor: Actor, row: Any, body: Body, who: str) -> None:

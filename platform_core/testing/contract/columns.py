@@ -53,14 +53,15 @@ def _undeclared(
         if column.name in open_sources:
             continue
         try:
-            value = _another_value(column, getattr(row, column.attname))
+            value = another_value(column, getattr(row, column.attname))
         except NoValue:
             continue
         for name in {column.name, column.attname} - open_names:
             yield name, (column.attname, value)
 
 
-def _another_value(column: Field[Any, Any], present: Any) -> Any:
+def another_value(column: Field[Any, Any], present: Any) -> Any:
+    """Return a value that fits ``column`` and is not ``present``; raises NoValue where none is known."""
     if column.is_relation:
         return make(column.related_model).pk  # type: ignore[arg-type]
     if column.primary_key:

@@ -22,7 +22,6 @@ from jsonschema import ValidationError
 
 from platform_core import hookspecs
 from platform_core.access import ANONYMOUS, Actor, Granted, Rule, Where, system_actor
-from platform_core.contributions import Permission
 from platform_core.models.checks import check_models
 from platform_core.registry import installed
 from platform_core.resource.openapi import PlatformSchemaGenerator
@@ -162,16 +161,18 @@ def check_openapi(subject: ResourceSubject, document: dict[str, Any]) -> None:
 
 
 def check_rules(plugin: PluginSubject) -> None:
-    """Assert for each permission about rows that lists, decisions and explanations of its rule agree."""
-    permissions = [
-        one for one in installed().of_plugin(plugin.slug, "permissions") if one.model is not None
-    ]
+    """Assert for each rule about rows or fields that its lists, decisions and explanations agree."""
+    permissions = installed().of_plugin(plugin.slug, "permissions")
+    rules = [(apps.get_model(one.model), one.rule) for one in permissions if one.model is not None]
+    for subject in plugin.resources:
+        for access in subject.resource.field_rules.values():
+            rules += [(subject.model, access.view), (subject.model, access.change)]
     with stage() as grants:
-        scenes: dict[str, _Scene] = {}
-        for permission in permissions:
-            if permission.model not in scenes:
-                scenes[permission.model] = _Scene(apps.get_model(permission.model), grants)
-            scenes[permission.model].judge(permission)
+        scenes: dict[type[Model], _Scene] = {}
+        for model, rule in dict.fromkeys(rules):
+            if model not in scenes:
+                scenes[model] = _Scene(model, grants)
+            scenes[model].judge(rule)
 
 
 class _Scene:
@@ -193,11 +194,11 @@ class _Scene:
         nullable = first != "self" and getattr(self.model._meta.get_field(first), "null", False)
         return [make(self.model, **{first: None})] if nullable else []
 
-    def judge(self, permission: Permission) -> None:
-        """Run the property gate over the rule of ``permission``."""
+    def judge(self, rule: Rule) -> None:
+        """Run the property gate over ``rule``."""
         keys = [row.pk for row in self.rows]
         rows: Any = self.model._base_manager.filter(pk__in=keys)
-        check_rule(permission.rule, self.model, self._actors(permission.rule), rows)
+        check_rule(rule, self.model, self._actors(rule), rows)
 
     def _actors(self, rule: Rule) -> list[Actor]:
         everywhere, within, on_one, nobody = (new_user() for _ in range(4))

@@ -14,6 +14,7 @@ from platform_core.testing.contract import (
     columns,
     commands,
     documentation,
+    fields,
     fuzzing,
     promises,
     states,
@@ -47,6 +48,12 @@ def test_the_id_of_anothers_row_tells_nothing(contract_resource: ResourceSubject
 def test_no_write_sets_a_column_that_is_not_declared(contract_resource: ResourceSubject) -> None:
     """Whatever columns a body names."""
     columns.check_undeclared_columns(contract_resource)
+
+
+@pytest.mark.django_db
+def test_fields_with_rules_are_closed_and_fixed(contract_resource: ResourceSubject) -> None:
+    """Who may not read one meets it by no road; who may not set one changes nothing."""
+    fields.check_field_rules(contract_resource)
 
 
 @pytest.mark.django_db

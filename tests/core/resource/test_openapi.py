@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from tests.core.resource.conftest import Library
-from tests.core.resource.testapp.models import Sample
+from tests.core.resource.testapp.models import Member, Sample
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +73,37 @@ def test_answers_fit_their_schemas(
         schema = responses["200"]["content"]["application/json"]["schema"]
         whole = {**schema, "components": document["components"]}
         Draft202012Validator(whole).validate(librarian.call("GET", concrete).json())
+
+
+def test_a_field_that_not_everybody_reads_may_be_absent(
+    client_of: Any, library: Library, document: dict[str, Any]
+) -> None:
+    Member.objects.create(branch=library.north, name="Ada", card="1")
+    operation = document["paths"][f"{ROOT}members/"]["get"]
+    shown = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    schema = {**shown, "components": document["components"]}
+    for rights in (("view_member",), ("view_member", "view_card", "view_birth_date")):
+        page = client_of(*rights).call("GET", "members/").json()
+        Draft202012Validator(schema).validate(page)
+        assert ("card" in page["data"][0]) == ("view_card" in rights)
+    schemas = document["components"]["schemas"]
+    answer, body = (schemas[f"ResourceTestapp{one}"] for one in ("Member", "MemberRequest"))
+    assert "card" not in answer["required"]
+    assert "card" not in body["required"]
+    assert {"name", "branch"} <= set(answer["required"])
+    for name, permission in (("birth_date", "view_birth_date"), ("note", "view_note")):
+        told = answer["properties"][name]["description"]
+        assert told.startswith("Absent where the caller may not read it; that needs")
+        assert permission in told
+    assert "description" not in answer["properties"]["fees"]
+    assert "change_fees" in body["properties"]["fees"]["description"]
+    told = {one["name"]: one.get("description", "") for one in operation["parameters"]}
+    assert "Unknown to whoever may not read" in told["birth_date__gte"]
+    assert "Unknown" not in told["fees__gte"]
+    visits = document["paths"][f"{ROOT}visits/"]["get"]["parameters"]
+    told = {one["name"]: one.get("description", "") for one in visits}
+    assert "Unknown to whoever may not read" in told["member__birth_date"]
+    assert "Unknown" not in told["member__name"]
 
 
 def test_problems_fit_their_schema(librarian: Any, document: dict[str, Any]) -> None:

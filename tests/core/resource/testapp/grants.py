@@ -24,6 +24,7 @@ from platform_core.access import (
 from platform_core.contributions import Permission, Role
 
 HEADER = "HTTP_X_TEST_ACTOR"
+SUBTITLE = ("resource_testapp.view_subtitle", "resource_testapp.change_subtitle")
 MEMBER_FIELDS = tuple(
     f"resource_testapp.{verb}_{field}"
     for field in ("birth_date", "card", "favourite", "note", "fees")
@@ -103,6 +104,10 @@ def registry(source: MemoryGrantSource) -> PermissionRegistry:
             rule=Granted(name) & ~Where("name", "closed"),
         ),
         Permission(name=report, title="Read the report", rule=Granted(report)),
+        *(
+            Permission(name=one, title=one, model="resource_testapp.Book", rule=Granted(one))
+            for one in SUBTITLE
+        ),
         *(
             Permission(name=one, title=one, model="resource_testapp.Member", rule=Granted(one))
             for one in MEMBER_FIELDS
