@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BooleanField, Case, Value, When
 
-from platform_core.access import FieldAccess
+from platform_core.access import Always, FieldAccess
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
@@ -177,12 +177,13 @@ def _declared(resource: type[Resource]) -> AccessibleFields:
 @cache
 def view_rules_of(resource: type[Resource]) -> Mapping[str, Rule]:
     """Return by column of the model, whatever the serializer calls it, the rule about who may know its value."""
-    return MappingProxyType(
-        {
-            column: reduce(and_, (resource.field_rules[name].view for name in names))
-            for column, names in names_of_protected(resource).items()
-        }
-    )
+    found: dict[str, Rule] = {}
+    for column, names in names_of_protected(resource).items():
+        rules = [resource.field_rules[name].view for name in names]
+        asking = [rule for rule in rules if type(rule) is not Always]
+        if asking:
+            found[column] = reduce(and_, asking)
+    return MappingProxyType(found)
 
 
 @cache
