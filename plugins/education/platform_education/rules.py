@@ -45,6 +45,8 @@ class GrantedAnywhere(Granted):
 IMPORT: Final = "education.import_oneroster"
 WITHDRAW_COURSE_ENROLLMENT: Final = "education.withdraw_courseenrollment"
 WITHDRAW_SECTION_ENROLLMENT: Final = "education.withdraw_sectionenrollment"
+VIEW_ETHNICITY: Final = "education.view_student_ethnicity"
+CHANGE_ETHNICITY: Final = "education.change_student_ethnicity"
 CLASS_SECTIONS_FLAG: Final = "education.class_sections"
 
 _SHARED: Final = ("AcademicYear", "Term", "Course")
@@ -95,6 +97,18 @@ PERMISSIONS: Final = (
         title=_("Withdraw students from homerooms"),
         rule=Granted(WITHDRAW_SECTION_ENROLLMENT),
         model="education.SectionEnrollment",
+    ),
+    Permission(
+        name=VIEW_ETHNICITY,
+        title=_("View the ethnicity of students"),
+        rule=Granted(VIEW_ETHNICITY),
+        model="education.StudentDemographics",
+    ),
+    Permission(
+        name=CHANGE_ETHNICITY,
+        title=_("Change the ethnicity of students"),
+        rule=Granted(CHANGE_ETHNICITY),
+        model="education.StudentDemographics",
     ),
     Permission(name=IMPORT, title=_("Import OneRoster data"), rule=Granted(IMPORT)),
 )

@@ -9,7 +9,7 @@ from django.test import Client
 
 from platform_education.models import School
 from platform_identity.models import Role
-from platform_identity.testing import auth_header, grant, make_user
+from platform_identity.testing import auth_header, grant, make_role, make_user
 
 API = "/api/v1/education"
 
@@ -30,6 +30,9 @@ class Person:
     def patch(self, path: str, body: Any) -> Any:
         return self._send("patch", path, body)
 
+    def put(self, path: str, body: Any) -> Any:
+        return self._send("put", path, body)
+
     def delete(self, path: str) -> Any:
         return self.client.delete(f"{API}/{path}", headers=self.headers)
 
@@ -43,6 +46,13 @@ def with_role(name: str, school: str | None) -> Person:
     user = make_user()
     scope = School.objects.get(sourced_id=school).unit if school else None
     grant(user, Role.objects.get(name=f"education.{name}"), scope)
+    return Person(auth_header(user), Client())
+
+
+def with_permissions(*permissions: str) -> Person:
+    """Return a person who holds ``permissions`` everywhere, by a role that an admin made."""
+    user = make_user()
+    grant(user, make_role(*permissions))
     return Person(auth_header(user), Client())
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from platform_core.access import Policy
+from platform_core.access import FieldAccess, Granted, Policy
 from platform_core.resource import ModelSerializer, Resource
 from platform_education.models import Student, StudentDemographics, Teacher
 from platform_education.resources.fields import DAYS, MOMENTS, SOURCED, STAMPS
+from platform_education.rules import CHANGE_ETHNICITY, VIEW_ETHNICITY
 
 _PERSON = (
     "id",
@@ -19,6 +20,15 @@ _PERSON = (
     "email",
     "phone",
     "is_enabled",
+)
+_ETHNICITY = (
+    "american_indian_or_alaska_native",
+    "asian",
+    "black_or_african_american",
+    "native_hawaiian_or_other_pacific_islander",
+    "white",
+    "two_or_more_races",
+    "hispanic_or_latino_ethnicity",
 )
 _PERSON_FILTERS = {
     "sourced_id": SOURCED,
@@ -89,13 +99,7 @@ class StudentDemographicsSerializer(ModelSerializer):
             "student",
             "birth_date",
             "sex",
-            "american_indian_or_alaska_native",
-            "asian",
-            "black_or_african_american",
-            "native_hawaiian_or_other_pacific_islander",
-            "white",
-            "two_or_more_races",
-            "hispanic_or_latino_ethnicity",
+            *_ETHNICITY,
             "country_of_birth_code",
             "state_of_birth_abbreviation",
             "city_of_birth",
@@ -106,7 +110,7 @@ class StudentDemographicsSerializer(ModelSerializer):
 
 
 class StudentDemographicsResource(Resource):
-    """Personal data about students, with permissions of its own."""
+    """Personal data about students, with permissions of its own; ethnicity has others yet."""
 
     model = StudentDemographics
     serializer_class = StudentDemographicsSerializer
@@ -119,3 +123,7 @@ class StudentDemographicsResource(Resource):
         "updated_at": MOMENTS,
     }
     ordering = "id"
+    field_rules = dict.fromkeys(
+        _ETHNICITY,
+        FieldAccess(view=Granted(VIEW_ETHNICITY), change=Granted(CHANGE_ETHNICITY)),
+    )
