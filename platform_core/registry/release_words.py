@@ -89,11 +89,11 @@ def settings(old: Facts, new: Facts) -> Iterator[Word]:
 
 
 def resources(old: Facts, new: Facts) -> Iterator[Word]:
-    """Yield fields, filters, search and orderings that come and go; addresses tell the actions."""
+    """Yield fields, their rules, filters, search and orderings that come and go; addresses tell the actions."""
     yield from _fields(old.get("fields", {}), new.get("fields", {}))
-    was, now = (_filters(side.get("filters", {})) for side in (old, new))
+    old_filters, new_filters = (_filters(side.get("filters", {})) for side in (old, new))
     for part, before, after in (
-        ("filter", was, now),
+        ("filter", old_filters, new_filters),
         ("search in", set(old.get("search", ())), set(new.get("search", ()))),
         ("ordering by", set(old.get("ordering", ())), set(new.get("ordering", ()))),
     ):
@@ -101,6 +101,11 @@ def resources(old: Facts, new: Facts) -> Iterator[Word]:
             yield Word("widens", False, f"{part} {_list(after - before)}")
         if before - after:
             yield Word("narrows", True, f"no {part} {_list(before - after)}")
+    was, now = old.get("field_rules", {}), new.get("field_rules", {})
+    for name in sorted(name for name in {*was, *now} if was.get(name) != now.get(name)):
+        freed = name not in now
+        how = "everybody" if freed else f"view={now[name]['view']}, change={now[name]['change']}"
+        yield Word("widens" if freed else "narrows", not freed, f"field {name} is for {how}")
 
 
 def _filters(filters: Mapping[str, Iterable[str]]) -> set[str]:

@@ -129,6 +129,20 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, bool]] = [
         True,
     ),
     (
+        "resources",
+        {},
+        {"field_rules": {"n": {"view": "Granted('a.b')", "change": "Never()"}}},
+        "narrows resource x: field n is for view=Granted('a.b'), change=Never()",
+        True,
+    ),
+    (
+        "resources",
+        {"field_rules": {"n": {"view": "Always()", "change": "Never()"}}},
+        {},
+        "widens resource x: field n is for everybody",
+        False,
+    ),
+    (
         "importers",
         {"permission": "a"},
         {"permission": "b"},
