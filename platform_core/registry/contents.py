@@ -33,7 +33,7 @@ class Entry:
 def contribution_name(owner: str, hook: str, item: Any) -> str:
     """Return the name by which a contribution of ``hook`` is known in the deployment."""
     if hook == "resources":
-        from platform_core.resource.routing import name_of  # needs loaded models
+        from platform_core.resource.declared import name_of  # needs loaded models
 
         return f"/api/v1/{owner}/{name_of(item)}/"
     if hook == "routes":

@@ -21,7 +21,9 @@ STATUS_TITLES = {
     409: "The state of the data forbids it",
     412: "If-Match names another state of the object",
     415: "The body is not JSON",
+    413: "The body is too large",
     422: "The input is not acceptable",
+    426: "HTTP/1.1 is needed",
     428: "Changes need If-Match here",
     429: "The caller has used up a limit",
     500: "Something went wrong here",
@@ -39,10 +41,12 @@ REFUSALS = {
     "partial_update": (400, 404, 409, 412, 415, 422),
     "destroy": (404, 409, 412, 422),
     "restore": (404, 409, 412, 422),
+    "export": (422, 426),
+    "import": (400, 409, 413, 415, 422),
 }
 OPERATION_REFUSALS = (400, 404, 409, 412, 415, 422)
 BULK_REFUSALS = (400, 409, 415, 422)
-READS = ("list", "retrieve", "history", "diff")
+READS = ("list", "retrieve", "history", "diff", "export")
 
 PROBLEM_SCHEMA: Schema = {
     "type": "object",

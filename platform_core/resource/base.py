@@ -16,9 +16,11 @@ from platform_core.resource import deprecation, filters
 from platform_core.resource.bulk import BULK_PREFIX, perform_bulk
 from platform_core.resource.deprecation import Deprecated, declared_of
 from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
+from platform_core.resource.exports import Exports
 from platform_core.resource.field_access import FieldGate
 from platform_core.resource.gate import refuse, require_flag
 from platform_core.resource.idempotency import claim
+from platform_core.resource.imports import IMPORT_PARAMETERS, Imports
 from platform_core.resource.operations import STANDARD_ACTIONS, Operation, operations_of
 from platform_core.resource.rate_limits import (
     RateLimit,
@@ -52,11 +54,13 @@ PERMISSION_ACTIONS: Mapping[str, str] = {
     "restore": "restore",
     "diff": "view",
     "revert": "change",
+    "export": "export",
+    "import": "import",
 }
 """Which action of the policy decides each action of a resource; an operation is decided by its own verb."""
 
-COLLECTION_ACTIONS = frozenset({"list", "create"})
-_SAFE = frozenset({"list", "retrieve", "history", "diff"})
+COLLECTION_ACTIONS = frozenset({"list", "create", "export", "import"})
+_SAFE = frozenset({"list", "retrieve", "history", "diff", "export"})
 _DRY_RUN_ONLY = frozenset({DRY_RUN})
 
 
@@ -77,7 +81,7 @@ def decided_as(action: str) -> str:
     return PERMISSION_ACTIONS.get(plain, plain)
 
 
-class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
+class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore[type-arg]
     """Serves the rows of ``model`` as JSON below ``/api/v1/<slug>/<name>/``.
 
     ``policy`` names the permission of each action. ``ordering`` names columns of the model, separated by commas, each
@@ -85,8 +89,10 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     paths to lookups, ``search_fields`` are text fields. ``actions`` may expose fewer than all. ``requires_match`` lets
     nobody change a row without saying by ``If-Match`` which state they have seen. ``limits`` says for actions how often
     one may call them (``{"create": "20/hour"}``), each item of a bulk call being one, beside the deployment's general
-    limits. ``field_rules`` says by ``FieldAccess`` who may see and set single fields. Of reads, ``audited_reads`` leave
-    an event in the audit trail; what changes something always does. While ``flag`` is off, the answer is 404.
+    limits. A policy with ``export`` lets the list be taken as a file, one with ``import`` lets a file be written to it,
+    where ``import_keys`` are the fields beside ``id`` that find the row to change. ``field_rules`` says by
+    ``FieldAccess`` who may see and set single fields. Of reads, exports and ``audited_reads`` leave an event in the audit
+    trail; what changes something always does. While ``flag`` is off, the answer is 404.
     ``deprecated``, ``deprecated_actions``, ``deprecated_parameters`` and ``deprecated_fields`` say by ``Deprecated``
     what is going away.
     """
@@ -104,6 +110,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
     flag: ClassVar[str | None] = None
     requires_match: ClassVar[bool] = False
     limits: ClassVar[Mapping[str, str]] = {}
+    import_keys: ClassVar[Sequence[str]] = ()
     deprecated: ClassVar[Deprecated | None] = None
     deprecated_actions: ClassVar[Mapping[str, Deprecated]] = {}
     deprecated_parameters: ClassVar[Mapping[str, Deprecated]] = {}
@@ -177,7 +184,10 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
         self.is_bulk = self.action.startswith(BULK_PREFIX)
         self.action = plain_action(self.action)
         self.if_match = request.headers.get("If-Match")
-        drf.accepted_renderer, drf.accepted_media_type = self.perform_content_negotiation(drf)
+        # A file is chosen by its format; what goes wrong with it is told in JSON, whatever the client takes.
+        drf.accepted_renderer, drf.accepted_media_type = self.perform_content_negotiation(
+            drf, force=self.action == "export"
+        )
         self.actor, self.standings = recognise(drf, self.own_limit())
         with acting_as(self.actor, request_id=request_id_of(request)):
             self.admit()
@@ -228,7 +238,11 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
                 record_read(self)
             response: HttpResponse = getattr(self, str(self.action))()
             return response
-        filters.check_parameters(self.request.GET, _DRY_RUN_ONLY, {})
+        is_import = self.action == "import"
+        known = _DRY_RUN_ONLY | IMPORT_PARAMETERS if is_import else _DRY_RUN_ONLY
+        filters.check_parameters(self.request.GET, known, {})
+        if is_import:
+            self.receive()
         if wants_dry_run(self.request.GET):
             with transaction.atomic():
                 response = self.change()
@@ -236,7 +250,7 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
             response[DRY_RUN_HEADER] = "true"
             return response
         with transaction.atomic():
-            held = claim(self.request._request, self.actor)
+            held = claim(self.request._request, self.actor, self.received if is_import else None)
             if held is None:
                 return self.change_and_tell()
             earlier = held.earlier_answer()
@@ -259,12 +273,14 @@ class Resource(Reads, Writes, GenericAPIView):  # type: ignore[type-arg]
         """Tell whether the action that runs belongs into the audit trail."""
         if self.action is None:
             return False
-        return self.action not in _SAFE or self.action in self.audited_reads
+        return self.action not in _SAFE or self.action in {"export", *self.audited_reads}
 
     def change(self) -> HttpResponse:
         """Run the unsafe action, once or for each row of a bulk call."""
         if self.is_bulk:
             return perform_bulk(self)
+        if self.action == "import":
+            return self.import_rows()
         self.body = self.request.data
         return self.change_one()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from django.db import OperationalError, transaction
@@ -18,6 +18,8 @@ from platform_core.resource.trail import code_of
 
 if TYPE_CHECKING:
     from platform_core.resource.base import Resource
+
+T = TypeVar("T")
 
 BULK_PREFIX = "bulk:"
 MOST_ITEMS = 500
@@ -61,7 +63,7 @@ def perform_bulk(view: Resource) -> HttpResponse:
     """
     items = _items(view.request.data)
     view.charge_items(len(items))
-    strict = _is_strict(view.request.headers.get("Prefer", ""))
+    strict = is_strict(view.request.headers.get("Prefer", ""))
     results: list[dict[str, Any]] = [{} for _item in items]
     for index in sorted(range(len(items)), key=lambda one: _id_of(items[one])):
         results[index] = {"index": index, **_result(view, items[index])}
@@ -85,7 +87,7 @@ def _items(body: Any) -> Sequence[Any]:
     return items
 
 
-def _is_strict(preference: str) -> bool:
+def is_strict(preference: str) -> bool:
     """Tell whether ``Prefer`` (RFC 7240) says that one failure is the failure of all."""
     return "handling=strict" in {
         one.strip().lower() for one in preference.replace(";", ",").split(",")
@@ -96,19 +98,30 @@ def _id_of(item: Any) -> str:
     return str(item.get("id", "")) if isinstance(item, dict) else ""
 
 
-def _result(view: Resource, item: Any) -> dict[str, Any]:
-    """Return what one item came to; an error that is nobody's input ends the whole call."""
+def attempt(view: Resource, work: Callable[[], T]) -> tuple[T | None, HttpResponse | None]:
+    """Do ``work`` in a savepoint; return what it returns, or else the problem for which it was undone.
+
+    An error that is nobody's input is raised again and ends the whole call.
+    """
     try:
         with transaction.atomic():
-            response = _run(view, item)
+            return work(), None
     except OperationalError:
         raise
-    except Exception as error:  # expected ones become the item's result, others are raised again
+    except Exception as error:
         refusal = answer_to(view.request, error, view)
         if refusal is None:
             raise
         if view.trail is not None:
             view.trail.refused(view.kwargs.get("id"), refusal.status_code, code_of(refusal))
+        return None, refusal
+
+
+def _result(view: Resource, item: Any) -> dict[str, Any]:
+    """Return what one item came to."""
+    response, refusal = attempt(view, lambda: _run(view, item))
+    if response is None:
+        assert refusal is not None
         return {"status": refusal.status_code, "problem": orjson.Fragment(refusal.content)}
     found: dict[str, Any] = {"status": response.status_code}
     if response.content:

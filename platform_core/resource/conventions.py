@@ -132,7 +132,7 @@ def write_parameters(resource: Resource, method: str, *, of_a_row: bool) -> list
         found.append({**_IF_MATCH, "required": resource.requires_match})
     if method in ("POST", "PATCH"):
         found.append(_KEY)
-    if resource.is_bulk:
+    if resource.is_bulk or resource.action == "import":
         found.append(_PREFER)
     return found
 

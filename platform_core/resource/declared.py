@@ -7,6 +7,9 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from django.utils.text import slugify
+from django.utils.translation import override
+
 from platform_core.access import Policy
 from platform_core.models.fields import VersionField
 from platform_core.resource import decoding, filters, shape
@@ -43,6 +46,14 @@ _CREATING = (
 )
 _MOST_KEPT = 512
 """Where clients choose among many: of orders, and of queries by order and fields."""
+
+
+def name_of(resource: type[Resource]) -> str:
+    """Return the resource's part of the URL: its ``name``, else the model's plural in kebab case."""
+    if resource.name:
+        return resource.name
+    with override(None):
+        return slugify(str(resource.model._meta.verbose_name_plural))
 
 
 @cache

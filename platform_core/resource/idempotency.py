@@ -96,11 +96,11 @@ class Claim:
         fetch_prepared(_KEEP, kept)
 
 
-def claim(request: HttpRequest, actor: Actor) -> Claim | None:
+def claim(request: HttpRequest, actor: Actor, body: bytes | None = None) -> Claim | None:
     """Return the claim on the request's key, or ``None`` when it has none; call it inside the call's transaction.
 
-    Raises Invalid for a key that is none or that nobody in particular sends, and ``StillRunning`` when another
-    transaction holds it.
+    ``body`` is what was sent, where that is not simply the request's body. Raises Invalid for a key that is none or
+    that nobody in particular sends, and ``StillRunning`` when another transaction holds it.
     """
     key = request.headers.get(HEADER)
     if key is None or request.method not in _METHODS:
@@ -124,4 +124,5 @@ def claim(request: HttpRequest, actor: Actor) -> Claim | None:
         earlier = cursor.fetchone()
     if not is_held:
         raise StillRunning
-    return Claim(digest, hashlib.sha256(request.body).digest(), earlier)
+    sent = request.body if body is None else body
+    return Claim(digest, hashlib.sha256(sent).digest(), earlier)

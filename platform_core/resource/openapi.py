@@ -43,8 +43,16 @@ from platform_core.resource.conventions import (
     with_field_rules,
     write_parameters,
 )
+from platform_core.resource.declared import name_of
 from platform_core.resource.deprecation import Deprecated, declared_of
 from platform_core.resource.descriptions import described_routes, merge_descriptions
+from platform_core.resource.exchange_descriptions import (
+    export_answer,
+    export_parameters,
+    import_body,
+    import_parameters,
+    import_report,
+)
 from platform_core.resource.field_access import view_rules_of
 from platform_core.resource.filters import build_filters
 from platform_core.resource.operations import (
@@ -55,7 +63,6 @@ from platform_core.resource.operations import (
 )
 from platform_core.resource.problems import PROBLEM_JSON
 from platform_core.resource.rendering import JSON
-from platform_core.resource.routing import name_of
 from platform_core.resource.writes import ReasonSerializer
 
 
@@ -148,7 +155,8 @@ class PlatformSchema(AutoSchema):
         if resource is None:
             return super().get_description()
         operation = self._operation
-        method = getattr(resource, operation.method if operation else self._action)
+        name = "import_rows" if self._action == "import" else self._action
+        method = getattr(resource, operation.method if operation else name)
         return (
             force_str(method.__doc__ or type(resource).__doc__ or "").strip().partition("\n\n")[0]
         )
@@ -195,6 +203,11 @@ class PlatformSchema(AutoSchema):
             parameters += self._list_parameters(resource)
         if self._action in ("list", "retrieve"):
             parameters += shape_parameters(resource)
+        if self._action == "export":
+            parameters += self._list_parameters(resource)
+            parameters += [shape_parameters(resource)[0], *export_parameters()]
+        if self._action == "import":
+            parameters += import_parameters(resource)
         if self._action == "retrieve":
             parameters.append(IF_NONE_MATCH)
         if self._action not in READS:
@@ -244,6 +257,8 @@ class PlatformSchema(AutoSchema):
             return body
         if resource.is_bulk:
             return self._bulk_body(resource)
+        if self._action == "import":
+            return import_body(resource)
         serializer = self._input_serializer(resource)
         if serializer is None:
             return None
@@ -297,6 +312,11 @@ class PlatformSchema(AutoSchema):
             return {
                 "200": json_answer("A result for each item", bulk_response(shown, self._problem()))
             }
+        if self._action == "export":
+            return {"200": export_answer()}
+        if self._action == "import":
+            report = import_report(self._problem())
+            return {"200": json_answer("What became of each row", report)}
         if self._action == "destroy":
             return {"204": {"description": "Deleted"}}
         if self._action == "list":

@@ -18,6 +18,8 @@ STANDARD_ACTIONS = frozenset(
 )
 DERIVED_ACTIONS = frozenset({"diff", "revert"})
 """What a resource does as well when it exposes history, and history and changes."""
+EXCHANGE_ACTIONS = frozenset({"export", "import"})
+"""What a resource does as well when its policy says who may: its list as a file, and a file as its rows."""
 _ATTRIBUTE = "_operation"
 _NOT_NOW = _("This is not possible now.")
 
@@ -59,7 +61,7 @@ def operation(
     if (
         not verb.isidentifier()
         or verb != verb.lower()
-        or verb in STANDARD_ACTIONS | DERIVED_ACTIONS
+        or verb in STANDARD_ACTIONS | DERIVED_ACTIONS | EXCHANGE_ACTIONS
     ):
         raise ValueError(f"{verb!r} cannot name an operation")
 

@@ -9,7 +9,7 @@ from django.db import connections
 from psycopg.types.datetime import TimestamptzLoader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from django.db.models import QuerySet
 
@@ -32,3 +32,22 @@ def fetch(queryset: QuerySet[Any, Any]) -> Sequence[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     converters = compiler.get_converters([selected[0] for selected in compiler.select])
     return list(compiler.apply_converters(rows, converters)) if converters else rows
+
+
+def batches(queryset: QuerySet[Any, Any], size: int) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Yield the rows of a ``values_list`` query of distinct columns, ``size`` at a time, by a cursor of the server.
+
+    Only one batch is held here, and all are of one snapshot. A transaction has to be open.
+    """
+    compiler: Any = queryset.query.get_compiler(queryset.db)
+    try:
+        sql, params = compiler.as_sql()
+    except EmptyResultSet:
+        return
+    converters = compiler.get_converters([selected[0] for selected in compiler.select])
+    connection: Any = connections[queryset.db]
+    with connection.chunked_cursor() as cursor:
+        cursor.cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+        cursor.execute(sql, params)
+        while rows := cursor.fetchmany(size):
+            yield list(compiler.apply_converters(rows, converters)) if converters else rows

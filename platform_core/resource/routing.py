@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.urls import URLPattern, URLResolver, include, path
-from django.utils.text import slugify
-from django.utils.translation import override
 
 from platform_core.access import Policy, PolicyError
 from platform_core.contributions import PUBLIC
 from platform_core.resource.base import PERMISSION_ACTIONS
 from platform_core.resource.bulk import BULK_PREFIX, bulk_routes
-from platform_core.resource.declared import filters_of
+from platform_core.resource.declared import filters_of, name_of
 from platform_core.resource.deprecation import deprecation_problems
 from platform_core.resource.descriptions import mark_described
+from platform_core.resource.exports import EXPORT_PARAMETERS
 from platform_core.resource.field_access import field_rule_problems
 from platform_core.resource.filters import LIST_PARAMETERS, ORDERING, SEARCH
 from platform_core.resource.gate import guard
@@ -49,14 +48,6 @@ _ORDERED_KINDS = (
 )
 
 
-def name_of(resource: type[Resource]) -> str:
-    """Return the resource's part of the URL: its ``name``, else the model's plural in kebab case."""
-    if resource.name:
-        return resource.name
-    with override(None):
-        return slugify(str(resource.model._meta.verbose_name_plural))
-
-
 @cache
 def check_resource(resource: type[Resource]) -> None:
     """Raise ``TypeError`` naming the resource and what is wrong with its declarations, if anything is."""
@@ -75,11 +66,14 @@ def check_resource(resource: type[Resource]) -> None:
     _check_limits(resource, label)
     _check_ordering(resource, label)
     _check_search(resource, label)
+    _check_import_keys(resource, label)
     try:
         parameters = filters_of(resource)
     except TypeError as error:
         raise TypeError(f"{label}.filterset_fields: {error}") from error
     taken = set(parameters) & (LIST_PARAMETERS | {ORDERING, SEARCH})
+    if "export" in resource.policy.actions:
+        taken |= set(parameters) & EXPORT_PARAMETERS
     if taken:
         raise TypeError(f"{label}.filterset_fields uses the reserved name {sorted(taken)[0]!r}")
     for problem in deprecation_problems(resource):
@@ -103,6 +97,7 @@ def _check_policy(resource: type[Resource], label: str) -> None:
 
 def _check_limits(resource: type[Resource], label: str) -> None:
     known = {*resource.actions, *operations_of(resource)}
+    known |= {action for action, _method in _exchanged(resource)}
     for action, text in resource.limits.items():
         if action not in known:
             raise TypeError(f"{label}.limits names {action}, which it does not expose")
@@ -141,6 +136,14 @@ def _check_search(resource: type[Resource], label: str) -> None:
             raise TypeError(f"{label}.search_fields: {name!r} is no text field of the model")
 
 
+def _check_import_keys(resource: type[Resource], label: str) -> None:
+    fields = resource.serializer_class().fields
+    columns = {field.name for field in resource.model._meta.concrete_fields}
+    for name in resource.import_keys:
+        if name not in fields or fields[name].source not in columns:
+            raise TypeError(f"{label}.import_keys: {name!r} shows no column of the model")
+
+
 def resource_urls(slug: str, resource: type[Resource]) -> list[URLPattern]:
     """Return the patterns of one resource below the plugin's prefix; raises ``TypeError`` as ``check_resource``."""
     check_resource(resource)
@@ -159,6 +162,10 @@ def resource_urls(slug: str, resource: type[Resource]) -> list[URLPattern]:
         back = f"{detail}history/<int:version>/restore/"
         found.append((back, f"{name}-revert", {"post": "revert"}))
     found.extend(
+        (f"{name}/{action}/", f"{name}-{action}", {method: action})
+        for action, method in _exchanged(resource)
+    )
+    found.extend(
         (f"{detail}{one.path}/", f"{name}-{one.path}", {"post": one.verb})
         for one in operations_of(resource).values()
     )
@@ -171,6 +178,15 @@ def resource_urls(slug: str, resource: type[Resource]) -> list[URLPattern]:
         for route, route_name, actions in found
         if actions
     ]
+
+
+def _exchanged(resource: type[Resource]) -> Iterator[tuple[str, str]]:
+    """Yield what the resource does with files, and by which method: only what its policy says somebody may."""
+    allowed, exposed = resource.policy.actions, set(resource.actions)
+    if "export" in allowed and "list" in exposed:
+        yield "export", "get"
+    if "import" in allowed and exposed & {"create", "partial_update"}:
+        yield "import", "post"
 
 
 def _exposed(methods: Mapping[str, str], exposed: set[str]) -> dict[str, str]:

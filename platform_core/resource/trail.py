@@ -12,7 +12,7 @@ from platform_core.audit.actions import Action, with_notes
 from platform_core.audit.recording import Event, Outcome, write_events
 from platform_core.audit.refusals import write_refusal
 from platform_core.resource.dry_run import DRY_RUN
-from platform_core.resource.operations import STANDARD_ACTIONS
+from platform_core.resource.operations import EXCHANGE_ACTIONS, STANDARD_ACTIONS
 from platform_core.resource.requests import request_id_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def event_of(
 
 def _reason(view: Resource) -> str:
     """Return the reason that an operation, or a return to an earlier version, was given; a field may be called so too."""
-    if view.action in STANDARD_ACTIONS:
+    if view.action in STANDARD_ACTIONS | EXCHANGE_ACTIONS:
         return ""
     body = getattr(view, "body", None)
     found = body.get("reason") if isinstance(body, dict) else None
@@ -110,7 +110,7 @@ def record_refusal(view: Resource, response: HttpResponse, trail: Trail | None) 
         return
     actor = getattr(view, "actor", ANONYMOUS)
     with acting_as(actor, request_id=request_id_of(view.request)):
-        if view.is_bulk and trail is not None:
+        if trail is not None and (view.is_bulk or view.action == "import"):
             trail.write_refused()
         code = code_of(response)
         outcome = outcome_of(response.status_code, code)

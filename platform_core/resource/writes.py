@@ -89,7 +89,7 @@ class Writes:
 
     def create(self) -> HttpResponse:
         """Create one row; 201 with its place in ``Location``."""
-        created = self._created()
+        created = self.created()
         self.created_id = created.pk
         found = self.verified("add", created.pk, self.rules_of_written())
         response = self.answer_row(found, status=201)
@@ -97,8 +97,8 @@ class Writes:
         response["Location"] = f"{place}{created.pk}/"
         return response
 
-    def _created(self) -> Any:
-        """Return the new row: by its decoded values where everything is as the core does it, else by the hooks."""
+    def created(self) -> Any:
+        """Return the new row that ``body`` says: by its decoded values where everything is as the core does it, else by the hooks."""
         cls: Any = type(self)
         decoder = decoder_of(cls)
         values = None if decoder is None else decoder.decode(self.body, self.actor)
@@ -136,10 +136,18 @@ class Writes:
         return self._saved(self.locked(self.visible(), "change"), partial=partial)
 
     def _saved(self, obj: Any, *, partial: bool) -> HttpResponse:
-        serializer = self.get_serializer(obj, data=self.body, partial=partial)
+        return self.answer_row(self.changed(self.valid_change(obj, partial=partial)))
+
+    def valid_change(self, obj: Any, *, partial: bool) -> ModelSerializer:
+        """Return the serializer of ``obj`` with what ``body`` changes of it, validated."""
+        serializer: ModelSerializer = self.get_serializer(obj, data=self.body, partial=partial)
         serializer.is_valid(raise_exception=True)
-        changed = self.update_object(serializer)
-        return self.answer_row(self.verified("change", changed.pk, self.rules_of_written()))
+        return serializer
+
+    def changed(self, serializer: ModelSerializer) -> Mapping[str, Any]:
+        """Write the change of a valid ``serializer`` and return the row's JSON object."""
+        written = self.update_object(serializer)
+        return self.verified("change", written.pk, self.rules_of_written())
 
     def destroy(self) -> HttpResponse:
         """Delete one row softly; 409 while others refer to it."""

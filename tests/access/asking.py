@@ -49,6 +49,11 @@ def answer_told(operation: Operation, request: Request, response: Any) -> str:
     if operation.action == "list":
         listed = [str(one["id"]) for one in response.json()["data"]]
         return told if str(request.row.pk) in listed else f"{told}-"  # type: ignore[union-attr]
+    if operation.action == "export":
+        return told if str(request.row.pk).encode() in response.getvalue() else f"{told}-"  # type: ignore[union-attr]
+    if operation.action == "import":
+        result = response.json()["results"][0]
+        return f"{told}:{result['problem']['status']}" if "problem" in result else told
     if operation.action.startswith(BULK_PREFIX):
         status = response.json()["results"][0]["status"]
         return told if status < 300 else f"{told}:{status}"

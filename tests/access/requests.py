@@ -22,8 +22,8 @@ from platform_core.models import AuditEvent, AuditPayload
 from platform_core.plugin import API_PREFIX
 from platform_core.resource import Resource
 from platform_core.resource.bulk import BULK_PREFIX
+from platform_core.resource.declared import name_of
 from platform_core.resource.operations import operations_of
-from platform_core.resource.routing import name_of
 from platform_core.testing.contract.bodies import remove, writable
 from platform_core.testing.contract.subjects import ResourceSubject
 from platform_core.testing.factories import make, make_in_unit
@@ -48,6 +48,7 @@ class Request:
     row: Model | None = None
     own: Callable[[str], Mapping[str, Any]] | None = None
     """What the sender ``persona`` changes of the request: keys of it."""
+    content_type: str = "application/json"
 
     def send(self, headers: Mapping[str, str], persona: str = "admin") -> Any:
         """Send it with ``headers``, from an address of its own so that nobody's limit is used up."""
@@ -58,7 +59,7 @@ class Request:
             self.method,
             self.address,
             b"" if body is None else json.dumps(body).encode(),
-            content_type="application/json",
+            content_type=self.content_type,
             headers={**self.headers, **headers, **changes.get("headers", {})},
         )
 
@@ -127,6 +128,10 @@ def _to_resource(operation: Operation, resource: type[Resource], world: World) -
         address += "?from=1&to=1"
     if action == "list":
         address += "?limit=200"
+    if action == "export":
+        address += "?format=jsonl"
+    if action == "import":  # one line of JSON Lines
+        return Request("POST", address, body, row=row, content_type="application/jsonl")
     STATES.get((operation.slug, name_of(resource), action), lambda _row: None)(row)
     if action == "restore":
         row.delete()
@@ -149,7 +154,7 @@ def _body_of(subject: ResourceSubject, action: str, row: Any, world: World) -> A
     actor = Actor(world.people["admin"].pk, "user")
     if action in ("update", "partial_update"):
         return writable(subject, actor, row)
-    if action == "create":
+    if action in ("create", "import"):
         model = new_row(subject.model, world)
         body = writable(subject, actor, model)
         remove(model)

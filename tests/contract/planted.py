@@ -65,6 +65,43 @@ class Sound(Resource):
     ordering = "title"
 
 
+class Exported(Sound):
+    """Books that may be taken as a file."""
+
+    policy = Policy.standard("resource_testapp.book", export="resource_testapp.export_book")
+
+
+class ExportsUnscoped(Exported):
+    """Fault: the export forgets the scope of the list."""
+
+    def _exported(self, queryset: Any, *args: Any) -> Any:
+        return super()._exported(self.get_queryset(), *args)
+
+
+class ExportsToAll(Exported):
+    """Fault: nobody is turned away from the export."""
+
+    def admit(self) -> None:
+        if self.action != "export":
+            super().admit()
+
+
+class ExportsPart(Exported):
+    """Fault: the export leaves rows out."""
+
+    def _exported(self, *args: Any) -> Any:
+        for rows in super()._exported(*args):
+            yield rows[1:]
+
+
+class ExportsFormulas(Exported):
+    """Fault: a cell may be a formula."""
+
+    def _stream(self, *args: Any) -> Any:
+        for part in super()._stream(*args):
+            yield part.replace(b"'=", b"=")
+
+
 class Flagged(Sound):
     """Books behind a flag."""
 

@@ -34,6 +34,7 @@ from platform_core.testing.contract import (
     columns,
     commands,
     documentation,
+    exchange,
     fields,
     fuzzing,
     promises,
@@ -72,6 +73,10 @@ FAULTS: list[tuple[Check, type[Resource], str]] = [
     (answers.check_representation, planted.OtherDetail, "retrieve shows"),
     (answers.check_history, planted.SavesTwice, "partial_update left 2 rows of history"),
     (answers.check_history, planted.WritesPast, "destroy left 0 rows of history"),
+    (exchange.check_exports, planted.ExportsUnscoped, "who may export"),
+    (exchange.check_exports, planted.ExportsToAll, "export answers 200 to anonymous, not 401"),
+    (exchange.check_exports, planted.ExportsPart, "the export as jsonl is not the list"),
+    (exchange.check_exports, planted.ExportsFormulas, "has the formula '=1"),
     (answers.check_unknown_refused, planted.Careless, "a field that does not exist"),
     (answers.check_unknown_refused, planted.CarelessList, "a parameter that does not exist"),
 ]
@@ -82,7 +87,8 @@ FAULTS: list[tuple[Check, type[Resource], str]] = [
 def test_a_fault_of_a_resource_is_caught_and_a_sound_one_passes(
     check: Check, faulty: type[Resource], told: str
 ) -> None:
-    with mounted(planted.Sound) as subject:
+    sound = planted.Exported if issubclass(faulty, planted.Exported) else planted.Sound
+    with mounted(sound) as subject:
         check(subject)
     with mounted(faulty) as subject, pytest.raises(AssertionError, match=told):
         check(subject)

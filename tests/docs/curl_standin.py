@@ -32,12 +32,15 @@ def main(words: list[str]) -> int:
     parser.add_argument("-X", dest="method")
     parser.add_argument("-H", dest="headers", action="append", default=[])
     parser.add_argument("-d", dest="data")
+    parser.add_argument("--data-binary", dest="file", help="@ and the name of a file")
     parser.add_argument("-o", dest="output", type=Path)
     parser.add_argument("-w", dest="written", default="")
     parser.add_argument("url")
     asked = parser.parse_args(words)
     headers = dict(line.split(": ", 1) for line in asked.headers)
     body = None if asked.data is None else asked.data.encode()
+    if asked.file is not None:
+        body = Path(asked.file.removeprefix("@")).read_bytes()
     request = urllib.request.Request(asked.url, body, headers, method=asked.method)
     try:
         answer: Any = urllib.request.build_opener(_NoRedirect).open(request, timeout=60)

@@ -67,7 +67,10 @@ def clone(tmp_path: Path, environment: dict[str, str]) -> Iterator[Shell]:
         yield opened
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/tutorials/five-minute-tour.md"])
+@pytest.mark.parametrize(
+    "document",
+    ["README.md", "docs/tutorials/five-minute-tour.md", "docs/how-to/import-and-export.md"],
+)
 def test_the_tour_does_what_it_says(clone: Shell, document: str) -> None:
     port = free_port()
     replaced = {

@@ -17,8 +17,8 @@ from django.test import Client
 
 from platform_core.registry import installed
 from platform_core.resource import Resource
+from platform_core.resource.declared import name_of
 from platform_core.resource.operations import operations_of
-from platform_core.resource.routing import name_of
 from platform_core.testing.factories import make
 from platform_identity.testing import PASSWORD, auth_header, make_owner, sign_in_client
 

@@ -21,8 +21,8 @@ from platform_core.access import (
 from platform_core.plugin import API_PREFIX
 from platform_core.registry import installed
 from platform_core.resource.base import COLLECTION_ACTIONS, PERMISSION_ACTIONS
+from platform_core.resource.declared import name_of
 from platform_core.resource.operations import operations_of
-from platform_core.resource.routing import name_of
 from platform_core.testing.actors import GrantsDouble, client_for, granting, new_user
 
 if TYPE_CHECKING:

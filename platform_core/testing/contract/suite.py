@@ -14,6 +14,7 @@ from platform_core.testing.contract import (
     columns,
     commands,
     documentation,
+    exchange,
     fields,
     fuzzing,
     promises,
@@ -96,6 +97,12 @@ def test_unknown_fields_and_parameters_are_refused_by_name(
 ) -> None:
     """422, and nothing happens."""
     answers.check_unknown_refused(contract_resource)
+
+
+@pytest.mark.django_db
+def test_an_export_is_the_list_and_holds_no_formula(contract_resource: ResourceSubject) -> None:
+    """Row for row, for each persona that may; others are refused."""
+    exchange.check_exports(contract_resource)
 
 
 def test_openapi_describes_the_resource(

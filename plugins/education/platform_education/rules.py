@@ -82,10 +82,16 @@ def _names(models: Sequence[str], verbs: Sequence[str]) -> tuple[str, ...]:
 
 _WRITING: Final = tuple(verb for verb in STANDARD_VERBS if verb != "view")
 
+_EXCHANGED: Final = ("School", "Student", "CourseEnrollment", "SectionEnrollment")
+"""What is taken out as a file and brought in by one, within the unit that a grant is about; courses are shared."""
+
 PERMISSIONS: Final = (
     *_permissions_of(_SHARED, ("view",), GrantedAnywhere),
     *_permissions_of(_SHARED, _WRITING),
     *_permissions_of((*_OF_UNITS, *_SENSITIVE), STANDARD_VERBS),
+    *_permissions_of(("Course",), ("export",), GrantedAnywhere),
+    *_permissions_of(("Course",), ("import",)),
+    *_permissions_of(_EXCHANGED, ("export", "import")),
     Permission(
         name=WITHDRAW_COURSE_ENROLLMENT,
         title=_("Withdraw students from course offerings"),

@@ -34,7 +34,10 @@ class UserResource(Resource):
     model = User
     serializer_class = UserSerializer
     policy = Policy.standard(
-        "identity.user", suspend=rules.SUSPEND_USER, reactivate=rules.REACTIVATE_USER
+        "identity.user",
+        suspend=rules.SUSPEND_USER,
+        reactivate=rules.REACTIVATE_USER,
+        export=rules.EXPORT_USER,
     )
     filterset_fields = {"email": ["exact"], "suspended_at": ["isnull"]}
     search_fields = ("email", "display_name")
@@ -91,7 +94,7 @@ class OrgUnitResource(Resource):
     model = OrgUnit
     serializer_class = OrgUnitSerializer
     name = "org-units"
-    policy = Policy.standard("identity.orgunit")
+    policy = Policy.standard("identity.orgunit", export=rules.EXPORT_UNIT)
     filterset_fields = {"parent": ["exact", "isnull"], "kind": ["exact"]}
     search_fields = ("name",)
     ordering = "name"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 
 from platform_core.access import Granted, Where, actor, model_permissions
+from platform_core.access.permissions import STANDARD_VERBS
 from platform_core.contributions import Permission
 
 VIEW_USER = "identity.view_user"
 CHANGE_USER = "identity.change_user"
 SUSPEND_USER = "identity.suspend_user"
 REACTIVATE_USER = "identity.reactivate_user"
+EXPORT_USER = "identity.export_user"
+EXPORT_UNIT = "identity.export_orgunit"
 VIEW_SESSION = "identity.view_loginsession"
 REVOKE_SESSION = "identity.revoke_loginsession"
 VIEW_ASSIGNMENT = "identity.view_roleassignment"
@@ -22,7 +25,7 @@ USER_PERMISSIONS = (
         rule=Granted(VIEW_USER) | Where("id", actor),
         model="identity.User",
     ),
-    *model_permissions("identity.User", ("add", "change", "delete", "restore")),
+    *model_permissions("identity.User", ("add", "change", "delete", "restore", "export")),
     Permission(
         name=SUSPEND_USER,
         title=_("Suspend user"),
@@ -37,7 +40,7 @@ USER_PERMISSIONS = (
     ),
 )
 
-UNIT_PERMISSIONS = model_permissions("identity.OrgUnit")
+UNIT_PERMISSIONS = model_permissions("identity.OrgUnit", (*STANDARD_VERBS, "export"))
 
 ROLE_PERMISSIONS = model_permissions("identity.Role", ("view", "add", "change", "delete"))
 

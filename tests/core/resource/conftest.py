@@ -13,12 +13,11 @@ from django.test import Client, override_settings
 from platform_core.access import using_permissions
 from platform_core.api_docs import _document
 from platform_core.resource import base
-from tests.core.resource.testapp.grants import MemoryGrantSource, registry
+from tests.core.resource.testapp.grants import VERBS, MemoryGrantSource, registry
 from tests.core.resource.testapp.models import Book, Branch, Shelf
 
 ROOT = "/api/v1/resource_testapp/"
 AUTHENTICATION = "tests.core.resource.testapp.grants.HeaderAuthentication"
-VERBS = ("view", "add", "change", "delete", "restore")
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from platform_core.access import Policy
 from platform_core.resource import ModelSerializer, Resource
 from platform_education.models import ClassSection, Course, CourseOffering, CourseOfferingTerm
-from platform_education.resources.fields import MOMENTS, SOURCED, STAMPS
+from platform_education.resources.fields import MOMENTS, SOURCED, STAMPS, exchanged
 from platform_education.rules import CLASS_SECTIONS_FLAG
 
 
@@ -35,7 +35,7 @@ class CourseResource(Resource):
 
     model = Course
     serializer_class = CourseSerializer
-    policy = Policy.standard("education.course")
+    policy = Policy.standard("education.course", **exchanged("course"))
     name = "courses"
     filterset_fields = {
         "sourced_id": SOURCED,
@@ -45,6 +45,7 @@ class CourseResource(Resource):
         "updated_at": MOMENTS,
     }
     search_fields = ("title", "course_code")
+    import_keys = ("sourced_id",)
     ordering = "title"
     ordering_fields = ("title", "course_code")
 

@@ -18,7 +18,7 @@ from platform_education.models import (
     SectionEnrollment,
     TeachingAssignment,
 )
-from platform_education.resources.fields import DAYS, MOMENTS, SOURCED, STAMPS
+from platform_education.resources.fields import DAYS, MOMENTS, SOURCED, STAMPS, exchanged
 from platform_education.rules import (
     CLASS_SECTIONS_FLAG,
     WITHDRAW_COURSE_ENROLLMENT,
@@ -76,7 +76,11 @@ class CourseEnrollmentResource(WithdrawableResource):
 
     model = CourseEnrollment
     serializer_class = CourseEnrollmentSerializer
-    policy = Policy.standard("education.courseenrollment", withdraw=WITHDRAW_COURSE_ENROLLMENT)
+    policy = Policy.standard(
+        "education.courseenrollment",
+        withdraw=WITHDRAW_COURSE_ENROLLMENT,
+        **exchanged("courseenrollment"),
+    )
     name = "course-enrollments"
     filterset_fields = {
         **_DATES,
@@ -85,6 +89,7 @@ class CourseEnrollmentResource(WithdrawableResource):
         "offering__school": ("exact",),
         "status": ("exact",),
     }
+    import_keys = ("sourced_id",)
     ordering = "id"
 
 
@@ -111,7 +116,11 @@ class SectionEnrollmentResource(WithdrawableResource):
 
     model = SectionEnrollment
     serializer_class = SectionEnrollmentSerializer
-    policy = Policy.standard("education.sectionenrollment", withdraw=WITHDRAW_SECTION_ENROLLMENT)
+    policy = Policy.standard(
+        "education.sectionenrollment",
+        withdraw=WITHDRAW_SECTION_ENROLLMENT,
+        **exchanged("sectionenrollment"),
+    )
     name = "section-enrollments"
     flag = CLASS_SECTIONS_FLAG
     filterset_fields = {
@@ -121,6 +130,7 @@ class SectionEnrollmentResource(WithdrawableResource):
         "section__school": ("exact",),
         "status": ("exact",),
     }
+    import_keys = ("sourced_id",)
     ordering = "id"
 
 

@@ -13,3 +13,8 @@ DAYS = ("exact", "gte", "lte", "isnull")
 
 MOMENTS = ("gte", "lt")
 """Lookups on ``updated_at``: what changed since."""
+
+
+def exchanged(model: str) -> dict[str, str]:
+    """Return the actions of a policy that lets rows be taken out as a file and brought in by one."""
+    return {verb: f"education.{verb}_{model}" for verb in ("export", "import")}

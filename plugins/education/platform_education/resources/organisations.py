@@ -10,7 +10,7 @@ from rest_framework import serializers
 from platform_core.access import Policy
 from platform_core.resource import ModelSerializer, Resource
 from platform_education.models import AcademicYear, Organisation, School, Term
-from platform_education.resources.fields import DAYS, MOMENTS, SOURCED, STAMPS
+from platform_education.resources.fields import DAYS, MOMENTS, SOURCED, STAMPS, exchanged
 
 _UNIT_REQUIRED = {"unit": {"required": True, "allow_null": False}}
 
@@ -74,10 +74,11 @@ class SchoolResource(Resource):
 
     model = School
     serializer_class = SchoolSerializer
-    policy = Policy.standard("education.school")
+    policy = Policy.standard("education.school", **exchanged("school"))
     name = "schools"
     filterset_fields = {"sourced_id": SOURCED, "unit": ("exact",), "updated_at": MOMENTS}
     search_fields = ("name", "identifier")
+    import_keys = ("sourced_id",)
     ordering = "name"
     ordering_fields = ("name", "created_at")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from platform_core.access import FieldAccess, Granted, Policy
 from platform_core.resource import ModelSerializer, Resource
 from platform_education.models import Student, StudentDemographics, Teacher
-from platform_education.resources.fields import DAYS, MOMENTS, SOURCED, STAMPS
+from platform_education.resources.fields import DAYS, MOMENTS, SOURCED, STAMPS, exchanged
 from platform_education.rules import CHANGE_ETHNICITY, VIEW_ETHNICITY
 
 _PERSON = (
@@ -58,10 +58,11 @@ class StudentResource(Resource):
 
     model = Student
     serializer_class = StudentSerializer
-    policy = Policy.standard("education.student")
+    policy = Policy.standard("education.student", **exchanged("student"))
     name = "students"
     filterset_fields = _PERSON_FILTERS
     search_fields = _PERSON_SEARCH
+    import_keys = ("sourced_id",)
     ordering = "family_name"
     ordering_fields = _PERSON_ORDERINGS
 

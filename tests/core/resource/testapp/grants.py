@@ -24,6 +24,7 @@ from platform_core.access import (
 from platform_core.contributions import Permission, Role
 
 HEADER = "HTTP_X_TEST_ACTOR"
+VERBS = ("view", "add", "change", "delete", "restore", "export", "import")
 SUBTITLE = ("resource_testapp.view_subtitle", "resource_testapp.change_subtitle")
 MEMBER_FIELDS = tuple(
     f"resource_testapp.{verb}_{field}"
@@ -90,7 +91,7 @@ def registry(source: MemoryGrantSource) -> PermissionRegistry:
     permissions = [
         one
         for model in ("Branch", "Shelf", "Book", "Member", "Visit", "Sample")
-        for one in model_permissions(f"resource_testapp.{model}")
+        for one in model_permissions(f"resource_testapp.{model}", VERBS)
         if one.name != "resource_testapp.change_shelf"
     ]
     name = "resource_testapp.change_shelf"

@@ -12,6 +12,13 @@ from platform_core.resource import ModelSerializer, Resource, operation
 from tests.core.resource.testapp.models import Book, Branch, Member, Sample, Shelf, Visit
 
 SLUG = "resource_testapp"
+
+
+def exchanged(model: str) -> dict[str, str]:
+    """Return the permissions to take the list as a file, and to write a file to it."""
+    return {verb: f"{SLUG}.{verb}_{model}" for verb in ("export", "import")}
+
+
 STANDARD = ("id", "created_at", "updated_at", "version")
 
 
@@ -41,7 +48,7 @@ class ShelfResource(Resource):
 
     model = Shelf
     serializer_class = ShelfSerializer
-    policy = Policy.standard("resource_testapp.shelf")
+    policy = Policy.standard("resource_testapp.shelf", **exchanged("shelf"))
     ordering = "name"
 
 
@@ -77,6 +84,7 @@ class BookResource(Resource):
     serializer_class = BookSerializer
     policy = Policy.standard(
         "resource_testapp.book",
+        **exchanged("book"),
         lend="resource_testapp.change_book",
         take_back="resource_testapp.change_book",
         steal="resource_testapp.change_book",
@@ -94,6 +102,7 @@ class BookResource(Resource):
         "shelf__name": ["exact"],
     }
     search_fields = ("title", "subtitle")
+    import_keys = ("isbn",)
 
     @operation(verb="lend", when=Book.is_in, reason="It is lent.", serializer_class=LoanSerializer)
     def lend(self, book: Book, data: dict[str, Any]) -> None:
@@ -140,7 +149,9 @@ class MemberResource(Resource):
 
     model = Member
     serializer_class = MemberSerializer
-    policy = Policy.standard("resource_testapp.member", greet="resource_testapp.view_member")
+    policy = Policy.standard(
+        "resource_testapp.member", greet="resource_testapp.view_member", **exchanged("member")
+    )
     ordering = "name"
     ordering_fields = ("name", "birth_date", "note", "fees")
     filterset_fields = {
@@ -224,7 +235,7 @@ class SampleResource(Resource):
 
     model = Sample
     serializer_class = SampleSerializer
-    policy = Policy.standard("resource_testapp.sample")
+    policy = Policy.standard("resource_testapp.sample", **exchanged("sample"))
     ordering = "created_at"
 
 

@@ -1,0 +1,93 @@
+"""Imports: a file whose rows are written one by one as the calls for them would be, with a report on each."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import APIException
+
+from platform_core.exchange.cells import Column
+from platform_core.exchange.reading import PROBLEM_COLUMN
+from platform_core.exchange.writing import FORMATS, writer_of
+from platform_core.resource.bulk import is_strict
+from platform_core.resource.declared import name_of
+from platform_core.resource.import_rows import Report, run_import
+from platform_core.resource.rendering import dumps
+from platform_core.resource.uploads import IMPORT_PARAMETERS, Upload, received
+
+if TYPE_CHECKING:
+    from platform_core.resource.base import Resource
+
+
+class ImportRefused(APIException):
+    """Some rows failed and the client asked for all or nothing."""
+
+    status_code = 422
+    default_code = "import_failed"
+    default_detail = _("Some rows cannot be accepted; nothing was written.")
+
+    def __init__(self, results: Sequence[Mapping[str, Any]], failed_rows: Any) -> None:
+        super().__init__()
+        self.extra = {"results": results, "failed_rows": failed_rows}
+
+
+class Imports:
+    """How ``Resource`` takes a file."""
+
+    request: Any
+    respond: Callable[..., HttpResponse]
+    upload: Upload
+    import_keys: ClassVar[Sequence[str]]
+
+    def receive(self) -> None:
+        """Read what was sent; raises what ``received`` raises."""
+        self.upload = received(self.request._request, self.request.GET)
+
+    @property
+    def received(self) -> bytes:
+        """Return what makes a repeated call the same call."""
+        return self.upload.identity
+
+    def import_rows(self) -> HttpResponse:
+        """Create or change a row for each row of a file, and report on each; failed ones come back as a file."""
+        view = cast("Resource", self)
+        strict = is_strict(self.request.headers.get("Prefer", ""))
+        report = run_import(view, self.upload)
+        failed_rows = _failed_rows(type(view), report)
+        if strict and report.failures:
+            raise ImportRefused([one for one in report.results if "problem" in one], failed_rows)
+        response = self.respond(
+            {
+                "rows": len(report.results),
+                **report.counts(),
+                "results": report.results,
+                "failed_rows": failed_rows,
+            }
+        )
+        if strict:
+            response["Preference-Applied"] = "handling=strict"
+        return response
+
+
+def _failed_rows(resource: type[Resource], report: Report) -> Mapping[str, str] | None:
+    """Return the failed rows as a file like the one that came, with a column more that says what is wrong."""
+    if not report.failures:
+        return None
+    name = report.format
+    columns = [Column(heading, "text", nullable=True) for heading in report.headings]
+    columns.append(Column(PROBLEM_COLUMN, "text"))
+    writer = writer_of(name, columns, delimiter=report.delimiter, dumps=dumps)
+    content = writer.begin() + writer.write(report.failures) + writer.end()
+    return {
+        "filename": f"{name_of(resource)}-failed-{timezone.now():%Y-%m-%d}.{name}",
+        "media_type": FORMATS[name].media_type,
+        "content_base64": base64.b64encode(content).decode(),
+    }
+
+
+__all__ = ["IMPORT_PARAMETERS", "ImportRefused", "Imports"]
