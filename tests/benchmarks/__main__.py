@@ -1,6 +1,7 @@
 """``make bench``: print CPU per request of the hand-written limit and of the platform; 1 when a goal is missed.
 
 ``make bench ARGS=depth`` measures lists of 1,000 to 1,000,000 rows at the first, middle and last page.
+``make bench ARGS=exchange`` exports 1,000,000 rows, and imports.
 ``make bench ARGS=plugins`` measures what 1 to 100 synthetic plugins cost instead: CPU and memory of a start, requests,
 migrate, four workers, plan. Both take some minutes; ``ARGS="plugins start memory"`` measures only these parts.
 ``--profile create`` shows where the time of a create goes.
@@ -19,7 +20,7 @@ from typing import Any
 import orjson
 import psycopg
 
-from tests.benchmarks import depth
+from tests.benchmarks import depth, exchange
 from tests.benchmarks.deployment import STUDENTS, Subject, benchmark_deployment
 from tests.benchmarks.limit import Limit
 from tests.benchmarks.measuring import Application, Contender, Request, call, measure, succeed
@@ -39,7 +40,9 @@ def main() -> int:
     """Run the benchmark and return the exit code."""
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
     options.add_argument(
-        "what", nargs="*", help="depth, or plugins and which parts of it: " + " ".join(PARTS)
+        "what",
+        nargs="*",
+        help="depth, exchange, or plugins and which parts of it: " + " ".join(PARTS),
     )
     options.add_argument("--rounds", type=int, help="blocks of each contender (30; others: 5)")
     options.add_argument("--requests", type=int, default=100, help="requests in a block")
@@ -51,6 +54,8 @@ def main() -> int:
         help="show where the time of a request goes instead (list)",
     )
     chosen = options.parse_args()
+    if chosen.what == ["exchange"]:
+        return exchange.run(chosen.rounds or 5)
     if chosen.what == ["depth"]:
         return depth.run(chosen.rounds or 5)
     if chosen.what:
