@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError
 from django.utils.translation import gettext_lazy as _
 
 from platform_core.access.actors import current_actor, current_reason, current_request_id
 from platform_core.audit.digests import canonical, payload_digest
 from platform_core.errors import DomainError
+from platform_core.prepared import execute_prepared
 
 Outcome = Literal["done", "refused", "failed"]
 
@@ -91,8 +92,7 @@ def write_events(events: Sequence[Event], *, using: str = DEFAULT_DB_ALIAS) -> N
         return
     statement, parameters = insertion(events)
     try:
-        with connections[using].cursor() as cursor:
-            cursor.execute(statement, parameters)
+        execute_prepared(statement, parameters, using=using)
     except (OperationalError, InterfaceError):
         raise
     except DatabaseError as error:

@@ -9,7 +9,6 @@ from platform_core.models.idempotency import IdempotencyRecord
 from platform_core.models.identifiers import uuid7
 from platform_core.models.ledger import PluginContribution, PluginRecord
 from platform_core.models.operations import Operation
-from platform_core.models.prepared import fetch_prepared
 from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuerySet
 from platform_core.models.referrers import DeletionBlocked, Referrer, keep_for_reference
 from platform_core.models.refusals import referrers_of
@@ -32,7 +31,6 @@ __all__ = [
     "ScheduleTick",
     "TaskRecord",
     "UniqueAmongLive",
-    "fetch_prepared",
     "keep_for_reference",
     "record_history",
     "referrers_of",

@@ -11,7 +11,7 @@ from django.db import connections, models
 from django.db.models import sql
 
 from platform_core.models.history import history_columns, recorded_by
-from platform_core.models.prepared import fetch_prepared
+from platform_core.prepared import fetch_prepared
 
 if TYPE_CHECKING:
     from platform_core.models.base import BaseModel

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from rest_framework.exceptions import APIException
 
 from platform_core.errors import Invalid
-from platform_core.models import fetch_prepared
+from platform_core.prepared import execute_prepared
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -47,7 +47,6 @@ INSERT INTO {_TABLE} (digest, request_digest, status, headers, body, created_at)
 VALUES (%(digest)s, %(request_digest)s, %(status)s, %(headers)s, %(body)s, statement_timestamp())
 ON CONFLICT (digest) DO UPDATE SET request_digest = EXCLUDED.request_digest, status = EXCLUDED.status,
     headers = EXCLUDED.headers, body = EXCLUDED.body, created_at = EXCLUDED.created_at
-RETURNING status
 """  # noqa: S608  # nosec B608  (names of our own)
 
 
@@ -93,7 +92,7 @@ class Claim:
             "headers": Jsonb(headers),
             "body": response.content,
         }
-        fetch_prepared(_KEEP, kept)
+        execute_prepared(_KEEP, kept)
 
 
 def claim(request: HttpRequest, actor: Actor, body: bytes | None = None) -> Claim | None:

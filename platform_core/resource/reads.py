@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote, urlencode
 
 from django.db import connections
 from django.http import Http404, HttpResponse
-from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from platform_core.access import scope
-from platform_core.models import fetch_prepared
+from platform_core.prepared import fetch_prepared
 from platform_core.resource import declared, filters
 from platform_core.resource.conditional import is_unchanged, tag_of
 from platform_core.resource.expansion import expand
@@ -338,10 +338,13 @@ class Reads:
         """Answer ``rows`` as a page; the cursors lead to the next and the previous one."""
         links = {}
         if following is not None or previous is not None:
-            here = remove_query_param(self.request.build_absolute_uri(), "cursor")
+            plain = self.request._request
+            here = f"{plain.scheme}://{plain.get_host()}{quote(plain.path)}"
+            query = {**dict(plain.GET.lists()), "cursor": []}
             for name, cursor in (("next", following), ("prev", previous)):
                 if cursor is not None:
-                    links[name] = replace_query_param(here, "cursor", cursor)
+                    query["cursor"] = [cursor]
+                    links[name] = f"{here}?{urlencode(sorted(query.items()), doseq=True)}"
         body: dict[str, Any] = {"data": rows, "next": links.get("next"), "prev": links.get("prev")}
         if total is not None:
             body["count"] = min(total, MOST_COUNTED)

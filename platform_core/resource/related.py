@@ -10,7 +10,8 @@ from django.db import connections
 from django.db.models import ForeignKey, UUIDField
 
 from platform_core.access import scope
-from platform_core.models import fetch_prepared, keep_for_reference
+from platform_core.models import keep_for_reference
+from platform_core.prepared import fetch_prepared
 from platform_core.resource.statements import prepared_statement
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from platform_core.access import (
     installed_permissions,
 )
 from platform_core.access.rules import All, AnyOf, Not
-from platform_core.models.prepared import can_be_prepared
+from platform_core.prepared import can_be_prepared
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -82,7 +82,7 @@ _STAGES = {
     ("django/http/response.py", "close"): "close the response",
     ("urls/resolvers.py", "resolve"): "resolve the URL",
     ("requests.py", "actor_of"): "authentication, besides",
-    ("models/prepared.py", "fetch_prepared"): "the query: execute and decode",
+    ("platform_core/prepared.py", "fetch_prepared"): "the query: execute and decode",
     ("resource/statements.py", "prepared_statement"): "scope: the compiled statement",
     ("resource/reads.py", "list"): "the list, besides",
     ("resource/base.py", "dispatch"): "the resource, besides",

@@ -1,14 +1,15 @@
 """The limit: the same answers as a bare WSGI function with psycopg and orjson, by hand, for these requests only.
 
 It checks what the platform checks: signature, type, issuer, audience and time of the token, that session and user
-still count, which roles count now and where, and for a create also input, scope, history, and the answer that a repeated
-call gets.
+still count, which roles count now and where, and for a create also input, scope, history, the audit event, and the
+answer that a repeated call gets.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -76,6 +77,14 @@ WITH made AS (
     INSERT INTO education_historicalstudent ({_COPIED}, history_date, history_type, actor_id, actor_kind,
                                              history_change_reason, request_id)
     SELECT {_COPIED}, statement_timestamp(), '+', %s, 'user', '', %s FROM made
+), told AS (
+    INSERT INTO platform_core_auditevent (id, at, actor_id, actor_kind, actor_label, plugin, action, target_type,
+        target_id, outcome, code, request_id, reason, details, payload_digest)
+    SELECT nextval('platform_core_auditevent_id_seq'), clock_timestamp(), %s, 'user', '', 'education', 'create',
+        'education.student', id::text, 'done', '', %s, '', '{{}}', %s FROM made
+    RETURNING id
+), personal AS (
+    INSERT INTO platform_core_auditpayload (event_id, salt, content) SELECT id, %s, %s FROM told
 )
 SELECT {_SHOWN} FROM made AS s
 """
@@ -225,12 +234,16 @@ class Limit:
         ):
             raise Refused("422 Unprocessable Content")
         units = self._units(user_id, "education.add_student")
-        values = [*texts, body.get("is_enabled", True), grades, school_id, units, user_id]
+        values = [*texts, body.get("is_enabled", True), grades, school_id, units]
+        request_id, salt = uuid4().hex, secrets.token_bytes(16)
+        origin = orjson.dumps({"ip": environ["REMOTE_ADDR"]})
+        hidden = hashlib.sha256(salt + origin).digest()
+        kept = [user_id, request_id, user_id, request_id, hidden, salt, origin.decode()]
         key = environ["HTTP_IDEMPOTENCY_KEY"]
         digest = hashlib.sha256(f"{user_id} POST {_PATH} {key}".encode()).digest()
         with self.connection.transaction():
             self._claim(digest)
-            self.cursor.execute(CREATE, [*values, uuid4().hex])
+            self.cursor.execute(CREATE, [*values, *kept])
             made = self._one()
             headers = Jsonb({"Content-Type": "application/json"})
             self.cursor.execute(KEEP, [digest, hashlib.sha256(raw).digest(), headers, made])

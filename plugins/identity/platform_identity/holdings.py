@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from platform_core.access import Actor, Grant, Grants, PermissionRegistry, installed_permissions
-from platform_core.models import fetch_prepared
+from platform_core.prepared import fetch_prepared
 
 _ASSIGNED = """(
     SELECT json_agg(

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from platform_core.access import Grants
-from platform_core.models import fetch_prepared
+from platform_core.prepared import fetch_prepared
 from platform_identity.holdings import ASSIGNED_NOW, grants_of
 from platform_identity.models import RoleAssignment, User, normalise_email
 

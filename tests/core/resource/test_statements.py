@@ -27,7 +27,7 @@ from platform_core.access import (
     using_permissions,
 )
 from platform_core.contributions import Permission
-from platform_core.models import fetch_prepared
+from platform_core.prepared import fetch_prepared
 from platform_core.resource import statements
 from platform_core.resource.statements import prepared_statement
 from tests.core.resource.conftest import ApiClient, Library

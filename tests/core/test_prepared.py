@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import DataError, OperationalError, connection, transaction
 
-from platform_core.models.prepared import can_be_prepared, fetch_prepared
+from platform_core.prepared import can_be_prepared, fetch_prepared
 
 KEPT = "SELECT count(*) FROM pg_prepared_statements WHERE statement = %s"
 

@@ -23,6 +23,16 @@ def fetch_prepared(sql: str, params: Params, *, using: str = "default") -> list[
     Raises what Django's own cursor does, and OperationalError when a migration has changed the columns under a running
     process: the next call prepares the statement anew.
     """
+    rows: list[tuple[Any, ...]] = _executed(sql, params, using).fetchall()
+    return rows
+
+
+def execute_prepared(sql: str, params: Params, *, using: str = "default") -> None:
+    """Run a statement that returns no rows, as ``fetch_prepared`` runs one that does."""
+    _executed(sql, params, using)
+
+
+def _executed(sql: str, params: Params, using: str) -> CursorWrapper:
     cursor = _cursor(using)
     try:
         cursor.execute(sql, params)
@@ -34,8 +44,7 @@ def fetch_prepared(sql: str, params: Params, *, using: str = "default") -> list[
             connections[using].close()
             raise OperationalError("The columns of a prepared statement have changed.") from error
         raise
-    rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+    return cursor
 
 
 def can_be_prepared(sql: str, params: Params, *, using: str) -> bool:
