@@ -183,7 +183,7 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
             raise MethodNotAllowed(method.upper())
         self.is_bulk = self.action.startswith(BULK_PREFIX)
         self.action = plain_action(self.action)
-        self.if_match = request.headers.get("If-Match")
+        self.if_match = request.META.get("HTTP_IF_MATCH")
         # A file is chosen by its format; what goes wrong with it is told in JSON, whatever the client takes.
         drf.accepted_renderer, drf.accepted_media_type = self.perform_content_negotiation(
             drf, force=self.action == "export"

@@ -43,7 +43,7 @@ def tag_of(version: int, body: bytes) -> str:
 
 def is_unchanged(request: HttpRequest, tag: str) -> bool:
     """Tell whether the client has what ``tag`` stands for already (``If-None-Match``)."""
-    header = request.headers.get("If-None-Match")
+    header = request.META.get("HTTP_IF_NONE_MATCH")
     if header is None:
         return False
     return header.strip() == "*" or tag.strip('"') in _values(header, weak_too=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from platform_core.access import Actor
 
 HEADER = "Idempotency-Key"
+_VARIABLE = "HTTP_IDEMPOTENCY_KEY"
 REPLAYED = "Idempotency-Replayed"
 LIFETIME_H = 24
 _METHODS = frozenset({"POST", "PATCH"})
@@ -101,7 +102,7 @@ def claim(request: HttpRequest, actor: Actor, body: bytes | None = None) -> Clai
     ``body`` is what was sent, where that is not simply the request's body. Raises Invalid for a key that is none or
     that nobody in particular sends, and ``StillRunning`` when another transaction holds it.
     """
-    key = request.headers.get(HEADER)
+    key = request.META.get(_VARIABLE)
     if key is None or request.method not in _METHODS:
         return None
     if not _KEY.match(key):

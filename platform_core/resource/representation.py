@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from rest_framework import serializers
@@ -189,6 +190,10 @@ def _value(name: str, field: Any, model_field: Field[Any, Any]) -> Column | None
         if getattr(field, "format", None) not in (None, "iso-8601", "hex_verbose"):
             return None
         return Column(name, model_field.attname, _text_of(field, model_field))
+    if kind is serializers.ListField and isinstance(model_field, ArrayField):
+        item = _value(name, field.child, model_field.base_field)
+        if item is not None and item.convert is None:
+            return Column(name, model_field.attname, None)
     # Whatever else the library or a plugin made converts its own value; that needs no instance either.
     return Column(name, model_field.attname, field.to_representation)
 

@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -37,7 +37,12 @@ class KeyRing:
 
 def key_file() -> Path:
     """Return where generated keys are kept: one or two PEM blocks, the signing one first."""
-    return Path(settings.PLATFORM_DATA_DIR) / "keys" / "identity-signing.pem"
+    return _file_below(settings.PLATFORM_DATA_DIR)
+
+
+@cache
+def _file_below(data_dir: Path | str) -> Path:
+    return Path(data_dir) / "keys" / "identity-signing.pem"
 
 
 def key_ring() -> KeyRing:
