@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 500
 """Rows that are written while the client waits."""
+MOST_IN_BACKGROUND: Final = 100_000
+
+
+class TooManyRows(Invalid):
+    """The file has more rows than are written in one go."""
+
+    code = "too_many_rows"
+
 
 Status = Literal["created", "updated", "unchanged", "failed"]
 Progress = Callable[[int, int], None]
@@ -75,7 +83,7 @@ def run_import(
     rows = list(islice(table.rows, most_rows + 1))
     if len(rows) > most_rows:
         message = _("The file has more than {most} rows. Split it.")
-        raise Invalid(format_lazy(message, most=most_rows), code="too_many_rows")
+        raise TooManyRows(format_lazy(message, most=most_rows))
     if not rows:
         raise Invalid(_("The file has no rows."), code="empty_file")
     headings = table.headings or _names_in(rows)

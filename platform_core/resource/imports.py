@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.http import HttpResponse
@@ -16,7 +17,8 @@ from platform_core.exchange.reading import PROBLEM_COLUMN
 from platform_core.exchange.writing import FORMATS, writer_of
 from platform_core.resource.bulk import is_strict
 from platform_core.resource.declared import name_of
-from platform_core.resource.import_rows import Report, run_import
+from platform_core.resource.dry_run import wants_dry_run
+from platform_core.resource.import_rows import Report, TooManyRows, run_import
 from platform_core.resource.rendering import dumps
 from platform_core.resource.uploads import IMPORT_PARAMETERS, Upload, received
 
@@ -57,37 +59,72 @@ class Imports:
         """Create or change a row for each row of a file, and report on each; failed ones come back as a file."""
         view = cast("Resource", self)
         strict = is_strict(self.request.headers.get("Prefer", ""))
-        report = run_import(view, self.upload)
-        failed_rows = _failed_rows(type(view), report)
+        try:
+            report = run_import(view, self.upload)
+        except TooManyRows:
+            if wants_dry_run(self.request.GET):
+                raise  # what is undone at once cannot be waited for
+            return self._in_background(strict=strict)
+        failed = _file_of(type(view), report)
         if strict and report.failures:
-            raise ImportRefused([one for one in report.results if "problem" in one], failed_rows)
+            raise ImportRefused([one for one in report.results if "problem" in one], failed)
         response = self.respond(
             {
                 "rows": len(report.results),
                 **report.counts(),
                 "results": report.results,
-                "failed_rows": failed_rows,
+                "failed_rows": failed,
             }
         )
         if strict:
             response["Preference-Applied"] = "handling=strict"
         return response
 
+    def _in_background(self, *, strict: bool) -> HttpResponse:
+        """Start an operation that does the work, and answer 202."""
+        from platform_core.operations import accepted, start_operation
+        from platform_core.operations.importing import (
+            import_file,  # they serve resources themselves
+        )
 
-def _failed_rows(resource: type[Resource], report: Report) -> Mapping[str, str] | None:
-    """Return the failed rows as a file like the one that came, with a column more that says what is wrong."""
+        view = cast("Resource", self)
+        name = name_of(type(view))
+        arguments = {
+            "slug": view.slug,
+            "name": name,
+            "options": self.upload.options,
+            "strict": strict,
+        }
+        operation = start_operation(
+            import_file,
+            arguments,
+            kind=f"{view.slug}.{name}.import",
+            plugin=view.slug,
+            input_file=BytesIO(self.upload.content),
+        )
+        return accepted(self.request, operation)
+
+
+def _file_of(resource: type[Resource], report: Report) -> Mapping[str, str] | None:
     if not report.failures:
         return None
+    filename, media_type, content = failed_rows(resource, report)
+    return {
+        "filename": filename,
+        "media_type": media_type,
+        "content_base64": base64.b64encode(content).decode(),
+    }
+
+
+def failed_rows(resource: type[Resource], report: Report) -> tuple[str, str, bytes]:
+    """Return name, media type and content of a file like the one that came, with a column that says what is wrong."""
     name = report.format
     columns = [Column(heading, "text", nullable=True) for heading in report.headings]
     columns.append(Column(PROBLEM_COLUMN, "text"))
     writer = writer_of(name, columns, delimiter=report.delimiter, dumps=dumps)
     content = writer.begin() + writer.write(report.failures) + writer.end()
-    return {
-        "filename": f"{name_of(resource)}-failed-{timezone.now():%Y-%m-%d}.{name}",
-        "media_type": FORMATS[name].media_type,
-        "content_base64": base64.b64encode(content).decode(),
-    }
+    filename = f"{name_of(resource)}-failed-{timezone.now():%Y-%m-%d}.{name}"
+    return filename, FORMATS[name].media_type, content
 
 
 __all__ = ["IMPORT_PARAMETERS", "ImportRefused", "Imports"]

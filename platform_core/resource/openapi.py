@@ -316,7 +316,11 @@ class PlatformSchema(AutoSchema):
             return {"200": export_answer()}
         if self._action == "import":
             report = import_report(self._problem())
-            return {"200": json_answer("What became of each row", report)}
+            where = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
+            started = json_answer("More than 500 rows: an operation was started", {}) | {
+                "headers": where
+            }
+            return {"200": json_answer("What became of each row", report), "202": started}
         if self._action == "destroy":
             return {"204": {"description": "Deleted"}}
         if self._action == "list":

@@ -45,8 +45,19 @@ class Upload:
     @property
     def identity(self) -> bytes:
         """Return what makes two uploads the same one; the boundary of a form differs each time it is sent."""
-        options = [self.format, self.delimiter, self.sheet, self.mode, self.key, self.mapping]
-        return orjson.dumps(options, option=orjson.OPT_SORT_KEYS) + b"\n" + self.content
+        return orjson.dumps(self.options, option=orjson.OPT_SORT_KEYS) + b"\n" + self.content
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return how it is to be read."""
+        return {
+            "format": self.format,
+            "delimiter": self.delimiter,
+            "sheet": self.sheet,
+            "mode": self.mode,
+            "key": self.key,
+            "mapping": dict(self.mapping),
+        }
 
 
 def received(request: HttpRequest, query: QueryDict) -> Upload:

@@ -374,7 +374,7 @@ def test_there_are_limits(
     librarian: Any, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = lines(library, *(f"a,{number},<N>,1" for number in range(501)))
-    response = send(librarian, many)
+    response = send(librarian, many, "?dry_run=true")
     assert (response.status_code, response.json()["code"]) == (422, "too_many_rows")
     monkeypatch.setattr(uploads, "MOST_BYTES", 100)
     assert send(librarian, "x" * 101).status_code == 413
