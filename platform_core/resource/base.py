@@ -19,7 +19,7 @@ from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_
 from platform_core.resource.exports import Exports
 from platform_core.resource.field_access import FieldGate
 from platform_core.resource.gate import refuse, require_flag
-from platform_core.resource.idempotency import claim
+from platform_core.resource.idempotency import claim, key_of
 from platform_core.resource.imports import IMPORT_PARAMETERS, Imports
 from platform_core.resource.operations import STANDARD_ACTIONS, Operation, operations_of
 from platform_core.resource.rate_limits import (
@@ -244,6 +244,7 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
         if is_import:
             self.receive()
         if wants_dry_run(self.request.GET):
+            key_of(self.request._request)  # a trial uses up no key, and refuses what is none
             with transaction.atomic():
                 response = self.change()
                 undo()

@@ -137,10 +137,21 @@ def write_parameters(resource: Resource, method: str, *, of_a_row: bool) -> list
     return found
 
 
-def shaped(shown: Schema) -> Schema:
-    """Return the schema of an object that is shown whole, or as ``fields`` and ``expand`` say."""
-    part = {"type": "object", "description": "With fields or expand: as they say."}
-    return {"anyOf": [shown, part]}
+def shaped(resource: Resource, shown: Schema) -> Schema:
+    """Return the schema of an object that is shown whole, or as ``fields`` and ``expand`` say.
+
+    ``shown`` refers to the component of the whole, whose properties a part has too. In the place of a reference there
+    may be an object.
+    """
+    serializer: Any = resource.serializer_class()
+    references = references_of(serializer)
+    properties = {
+        name: {} if name in references else {"$ref": f"{shown['$ref']}/properties/{name}"}
+        for name, field in serializer.fields.items()
+        if not field.write_only
+    }
+    told = "With fields or expand: as they say."
+    return {"anyOf": [shown, {"type": "object", "description": told, "properties": properties}]}
 
 
 def with_field_rules(schema: Schema, serializer_class: type[Any], direction: str) -> Schema:

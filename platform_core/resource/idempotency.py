@@ -96,12 +96,8 @@ class Claim:
         execute_prepared(_KEEP, kept)
 
 
-def claim(request: HttpRequest, actor: Actor, body: bytes | None = None) -> Claim | None:
-    """Return the claim on the request's key, or ``None`` when it has none; call it inside the call's transaction.
-
-    ``body`` is what was sent, where that is not simply the request's body. Raises Invalid for a key that is none or
-    that nobody in particular sends, and ``StillRunning`` when another transaction holds it.
-    """
+def key_of(request: HttpRequest) -> str | None:
+    """Return the request's key, or ``None`` when it has none; raises Invalid for one that cannot be a key."""
     key = request.META.get(_VARIABLE)
     if key is None or request.method not in _METHODS:
         return None
@@ -110,6 +106,18 @@ def claim(request: HttpRequest, actor: Actor, body: bytes | None = None) -> Clai
             _("An Idempotency-Key has 1 to 255 visible ASCII characters."),
             code="invalid_idempotency_key",
         )
+    return key
+
+
+def claim(request: HttpRequest, actor: Actor, body: bytes | None = None) -> Claim | None:
+    """Return the claim on the request's key, or ``None`` when it has none; call it inside the call's transaction.
+
+    ``body`` is what was sent, where that is not simply the request's body. Raises Invalid for a key that is none or
+    that nobody in particular sends, and ``StillRunning`` when another transaction holds it.
+    """
+    key = key_of(request)
+    if key is None:
+        return None
     if actor.id is None:
         raise Invalid(
             _("An Idempotency-Key needs a signed-in caller."), code="invalid_idempotency_key"

@@ -264,7 +264,8 @@ class PlatformSchema(AutoSchema):
             return None
         component = self.resolve_serializer(serializer, "request")
         schema = component.ref if component.schema else {}
-        return {"content": {JSON: {"schema": schema}}, "required": True}
+        needed = not serializer.partial and any(one.required for one in serializer.fields.values())
+        return {"content": {JSON: {"schema": schema}}, "required": needed}
 
     def _bulk_body(self, resource: Resource) -> Schema:
         serializer = self._input_serializer(resource)
@@ -324,14 +325,14 @@ class PlatformSchema(AutoSchema):
         if self._action == "destroy":
             return {"204": {"description": "Deleted"}}
         if self._action == "list":
-            return {"200": json_answer("One page", page_of(shaped(shown)))}
+            return {"200": json_answer("One page", page_of(shaped(resource, shown)))}
         if self._action == "history":
             return {"200": json_answer("One page, newest first", page_of(history_entry(resource)))}
         if self._action == "create":
             where = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
             return {"201": json_answer("Created", shown) | {"headers": where | ETAG}}
         if self._action == "retrieve":
-            found = json_answer("The object", shaped(shown)) | {"headers": ETAG}
+            found = json_answer("The object", shaped(resource, shown)) | {"headers": ETAG}
             return {"200": found, "304": {"description": "Unchanged", "headers": ETAG}}
         if self._action == "diff":
             return {"200": json_answer("What differs", DIFFERENCES)}

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.core.validators import DecimalValidator
+from django.db import connection, models
 from django.db.models.expressions import F, Func, OrderBy, Value
 from django.utils.translation import gettext_lazy as _
 
@@ -217,13 +218,26 @@ def _typed(field: Any, value: Any, *, nullable: bool) -> Any:
         return None
     try:
         typed = field.to_python(value)
-        field.run_validators(typed)
+        _require_storable(field, typed)
     except (ValidationError, ValueError, TypeError, OverflowError, ArithmeticError) as error:
         raise _bad_cursor() from error
     naive = isinstance(typed, dt.datetime) and typed.tzinfo is None
     if typed is None or naive or (isinstance(typed, str) and "\x00" in typed):
         raise _bad_cursor()
     return typed
+
+
+def _require_storable(field: Any, value: Any) -> None:
+    """Raise ValidationError for a number that the column cannot hold.
+
+    The field's other validators are about input: what a plugin ships or an import has brought need not pass them.
+    """
+    if isinstance(field, models.DecimalField):
+        DecimalValidator(field.max_digits, field.decimal_places)(value)
+    elif isinstance(field, models.IntegerField):
+        low, high = connection.ops.integer_field_range(field.get_internal_type())
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise ValidationError("out of range")
 
 
 def _bad_cursor() -> QueryRefused:

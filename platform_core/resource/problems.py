@@ -183,6 +183,8 @@ def _api_exception(request: Any, exc: exceptions.APIException) -> HttpResponse:
         headers["Retry-After"] = str(int(wait))
     if tag := getattr(exc, "tag", None):
         headers["ETag"] = tag
+    if allowed := getattr(exc, "allowed", None):
+        headers["Allow"] = ", ".join(allowed)
     codes = exc.get_codes()
     code = codes if isinstance(codes, str) else exc.default_code
     detail = exc.detail if isinstance(exc.detail, str) else ""

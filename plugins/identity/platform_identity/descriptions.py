@@ -67,7 +67,7 @@ def describe_profile() -> Schema:
     changed = {
         "summary": "Change name and language",
         "description": "What is left out stays as it is.",
-        "requestBody": {"required": True, **change},
+        "requestBody": change,
         "responses": done | _refused(400, 401, 403, 404, 422),
     }
     schemas = {"Profile": _object(_PROFILE), "Role": _object(_ROLE)}

@@ -30,6 +30,12 @@ class ProfileSerializer(ModelSerializer):
         fields = ("display_name", "language")
 
 
+class NotDoneToAProfile(MethodNotAllowed):
+    """A profile is read and changed, and nothing else is done to it."""
+
+    allowed = ("GET", "HEAD", "PATCH")
+
+
 def me(request: HttpRequest) -> HttpResponse:
     """Answer the profile of the signed-in user; PATCH changes name and language."""
     actor = cast("Actor", request.actor)  # type: ignore[attr-defined]
@@ -43,7 +49,7 @@ def me(request: HttpRequest) -> HttpResponse:
         serializer.is_valid(raise_exception=True)
         user = users.update_user(user=user, changed_by=actor, **serializer.validated_data)
     elif request.method not in ("GET", "HEAD"):
-        raise MethodNotAllowed(request.method or "")
+        raise NotDoneToAProfile(request.method or "")
     return HttpResponse(orjson.dumps(_profile(user, actor)), content_type="application/json")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 
 from platform_core.access import system_actor
 from platform_core.contributions import Role as DefaultRole
@@ -13,7 +14,9 @@ from platform_identity.models import Role
 from platform_identity.services.roles import delete_role, synchronise_roles, update_role
 from platform_identity.services.tokens import issue_tokens
 from platform_identity.testing import (
+    auth_header,
     grant,
+    make_owner,
     make_role,
     make_unit,
     make_user,
@@ -145,3 +148,17 @@ def test_rows_are_named_for_people_who_read_logs() -> None:
     shown = str(session.refresh_tokens.get())
     assert shown == f"refresh token of {session.pk}"
     assert token.refresh_token not in shown
+
+
+def test_pages_lead_past_shipped_roles_whose_names_no_admin_could_give(client: Client) -> None:
+    synchronise_roles(SHIPPED)
+    headers = auth_header(make_owner())
+    seen: list[str] = []
+    url = "/api/v1/identity/roles/?limit=1"
+    while url:
+        page = client.get(url, headers=headers).json()
+        seen += [one["name"] for one in page["data"]]
+        url = page["next"]
+
+    assert seen == sorted(Role.objects.values_list("name", flat=True))
+    assert {"toy.reader", "toy.writer"} <= set(seen)

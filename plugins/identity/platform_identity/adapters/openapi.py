@@ -157,7 +157,12 @@ def _in_31(node: Any) -> Any:
         return [_in_31(inner) for inner in node if not _asks_for_other_names(inner)]
     if not isinstance(node, dict):
         return node
-    found = {key: _in_31(inner) for key, inner in node.items() if key != "nullable"}
+    # A re-authentication fits more than one of the ways to authenticate.
+    found = {
+        "anyOf" if key == "oneOf" else key: _in_31(inner)
+        for key, inner in node.items()
+        if key != "nullable"
+    }
     if isinstance(found.get("properties"), dict):
         kept = found["properties"].items()
         found["properties"] = {key: one for key, one in kept if key not in _OTHER_NAMES}
