@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import connection
 from django.test import override_settings
@@ -20,7 +20,9 @@ from platform_core.resource import (
     accessible_fields,
     build_plugin_urls,
     declared,
+    operation,
 )
+from platform_core.resource.conditional import require_match
 from platform_core.resource.shape import WHOLE
 from platform_core.testing.contract.subjects import ResourceSubject
 from platform_identity.models import User
@@ -373,3 +375,114 @@ class ForgottenByPut(Guarded):
     def update_object(self, serializer: Any) -> Any:
         serializer.instance.subtitle = serializer.validated_data.get("subtitle", "")
         return super().update_object(serializer)
+
+
+class MatchFirst(Sound):
+    """Fault: the precondition is judged before anybody looks whether the row may be seen."""
+
+    def locked(self, queryset: Any, action: str) -> Any:
+        found = Book.objects.filter(pk=self.kwargs["id"]).first()
+        if found is not None:
+            require_match(self.if_match, found, required=False)
+        return super().locked(queryset, action)
+
+
+class LooseBulk(Sound):
+    """Fault: a bulk call forgets the scope."""
+
+    def visible(self) -> Any:
+        return self.get_queryset() if self.is_bulk else super().visible()
+
+
+class CountsAll(Sound):
+    """Fault: the count is that of all rows."""
+
+    def counted(self, queryset: Any) -> int:
+        return Book.objects.count()
+
+
+class SearchesAll(Sound):
+    """Fault: a search looks through rows of others."""
+
+    search_fields = ("title",)
+
+    def narrowed(self) -> Any:
+        return Book.objects.filter(title__icontains=self.request.GET["search"])
+
+
+class LooseCursor(Sound):
+    """Fault: whoever has a cursor sees what its maker saw."""
+
+    def list(self) -> Any:
+        if "cursor" not in self.request.GET:
+            return super().list()
+        keyset = self.keyset_of("title")
+        rows = self.rows_in_order(self.get_queryset(), keyset, None, 200, WHOLE)
+        return self.page(rows, keyset, None, 200, WHOLE, None)
+
+
+class SharedKeys(Sound):
+    """Fault: an Idempotency-Key is anybody's."""
+
+    kept: ClassVar[dict[str, Any]] = {}
+
+    def answer(self) -> Any:
+        key = self.request.headers.get("Idempotency-Key", "")
+        if key in self.kept:
+            return self.kept[key]
+        found = super().answer()
+        if key:
+            self.kept[key] = found
+        return found
+
+
+class OpensAll(Sound):
+    """Fault: references are opened whoever asks."""
+
+    def rows_with(self, ids: Any) -> Any:
+        return self.represent(list(Book.objects.filter(pk__in=ids)))
+
+
+class CountsVisits(Sound):
+    """Fault: asking for a row leaves something in it, whoever asks."""
+
+    def admit(self) -> None:
+        Book.objects.filter(pk=self.kwargs.get("id")).update(subtitle="asked for")
+        super().admit()
+
+
+class BulkSetsSecret(Sound):
+    """Fault: a column that is not declared is written by bulk calls."""
+
+    def change_one(self) -> Any:
+        secret = self.body.pop("secret", None) if self.is_bulk else None
+        answer = super().change_one()
+        if secret is not None and self.action == "partial_update":
+            Book.objects.filter(pk=self.kwargs["id"]).update(secret=secret)
+        return answer
+
+
+class RevertSetsSecret(Sound):
+    """Fault: the way back to a version writes what the client adds."""
+
+    def revert(self) -> Any:
+        secret = self.body.pop("secret", None)
+        answer = super().revert()
+        if secret is not None:
+            Book.objects.filter(pk=self.kwargs["id"]).update(secret=secret)
+        return answer
+
+
+class NoteSerializer(serializers.Serializer[Any]):
+    note = serializers.CharField()
+
+
+class OperationSetsSecret(Sound):
+    """Fault: an operation writes whatever the client sends beside its input."""
+
+    policy = Policy.standard("resource_testapp.book", note="resource_testapp.change_book")
+
+    @operation(verb="note", serializer_class=NoteSerializer)
+    def note(self, book: Book, data: Any) -> None:
+        if "secret" in self.body:
+            Book.objects.filter(pk=book.pk).update(secret=self.body["secret"])

@@ -42,6 +42,7 @@ from platform_core.testing.contract import (
     structure,
     substitution,
     suite,
+    two_worlds,
 )
 from platform_core.testing.contract.subjects import PluginSubject, ResourceSubject
 from platform_identity.resources import UserResource
@@ -67,7 +68,20 @@ FAULTS: list[tuple[Check, type[Resource], str]] = [
     (substitution.check_foreign_ids, planted.Unscoped, "retrieve in the path answers"),
     (substitution.check_foreign_ids, planted.LooseReference, "accepts a sequel_to that the actor"),
     (substitution.check_foreign_ids, planted.LooseFilter, "the filter shelf answers"),
+    (two_worlds.check_two_worlds, planted.Unscoped, "retrieve in the path with"),
+    (two_worlds.check_two_worlds, planted.MatchFirst, 'in the path with "999" answers'),
+    (two_worlds.check_two_worlds, planted.LooseBulk, "an item of bulk/update answers"),
+    (two_worlds.check_two_worlds, planted.LooseReference, "sequel_to = {id} in create answers"),
+    (two_worlds.check_two_worlds, planted.CountsAll, "counts rows that it does not show"),
+    (two_worlds.check_two_worlds, planted.SearchesAll, "'search': .* shows another's row"),
+    (two_worlds.check_two_worlds, planted.LooseCursor, "a cursor that somebody else made"),
+    (two_worlds.check_two_worlds, planted.SharedKeys, "Idempotency-Key of another's call"),
+    (two_worlds.check_two_worlds, planted.OpensAll, "expand=sequel_to shows a row"),
+    (two_worlds.check_two_worlds, planted.CountsVisits, "changed resource_testapp_book"),
     (columns.check_undeclared_columns, planted.OneColumn, "create sets secret"),
+    (columns.check_undeclared_columns, planted.BulkSetsSecret, "bulk/update sets secret"),
+    (columns.check_undeclared_columns, planted.RevertSetsSecret, "revert sets secret"),
+    (columns.check_undeclared_columns, planted.OperationSetsSecret, "note sets secret"),
     (columns.check_undeclared_columns, planted.EveryColumn, "create sets secret"),
     (answers.check_query_count, planted.QueryPerRow, "a list of 1000 rows takes"),
     (answers.check_representation, planted.OtherDetail, "retrieve shows"),

@@ -38,6 +38,7 @@ from platform_core.testing.contract.suite import (
     test_the_id_of_anothers_row_tells_nothing,
     test_the_openapi_part_is_documented,
     test_translations_are_complete,
+    test_two_owners_are_kept_apart,
     test_unknown_fields_and_parameters_are_refused_by_name,
     test_what_is_behind_a_flag_is_not_there_while_it_is_off,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "test_the_id_of_anothers_row_tells_nothing",
     "test_the_openapi_part_is_documented",
     "test_translations_are_complete",
+    "test_two_owners_are_kept_apart",
     "test_unknown_fields_and_parameters_are_refused_by_name",
     "test_what_is_behind_a_flag_is_not_there_while_it_is_off",
 ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from rest_framework import serializers
 
 from platform_core.access import Actor
 from platform_core.resource.field_access import FieldGate
+from platform_core.resource.operations import operations_of
 from platform_core.resource.rendering import dumps
 from platform_core.testing.factories import make
 
@@ -39,6 +41,32 @@ def new_body(subject: ResourceSubject, actor: Actor, **fixed: Any) -> Body:
     body = writable(subject, actor, row)
     remove(row)
     return body
+
+
+def input_of(subject: ResourceSubject, verb: str) -> Body:
+    """Return an input that the operation ``verb`` should take: each required field with a value of its type.
+
+    Empty for what is no operation or takes no input.
+    """
+    operation = operations_of(subject.resource).get(verb)
+    if operation is None or operation.serializer_class is None:
+        return {}
+    fields = getattr(operation.serializer_class(), "fields", {})
+    return {
+        name: next(value for kind, value in _INPUTS if isinstance(one, kind))
+        for name, one in fields.items()
+        if one.required
+    }
+
+
+_INPUTS: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], Any], ...] = (
+    (serializers.DateTimeField, "2030-01-01T08:00:00Z"),
+    (serializers.DateField, "2030-01-01"),
+    (serializers.BooleanField, True),
+    (serializers.IntegerField, 1),
+    (serializers.EmailField, "someone@example.org"),
+    (serializers.Field, "text"),
+)
 
 
 def remove(row: Model) -> None:

@@ -55,7 +55,7 @@ def check_fuzzed(
         return 0
     sent = 0
     faults: list[str] = []
-    with stage() as grants, _quiet(), _one_connection(), _leaving_nothing():
+    with stage() as grants, quiet(), one_connection(), leaving_nothing():
         actor = ANONYMOUS if who == "anonymous" else new_user()
         if who == "holder":
             grants.give(actor, *all_permissions())
@@ -123,7 +123,7 @@ class _ActorHandler(WSGIHandler):
 
 
 @contextmanager
-def _one_connection() -> Iterator[None]:
+def one_connection() -> Iterator[None]:
     """Keep the connection, and so the transaction that is undone, from request to request."""
     ends = (request_started, request_finished)
     for signal in ends:
@@ -136,7 +136,7 @@ def _one_connection() -> Iterator[None]:
 
 
 @contextmanager
-def _leaving_nothing() -> Iterator[None]:
+def leaving_nothing() -> Iterator[None]:
     """Keep what Hypothesis remembers out of the folder in which the plugin's tests run."""
     with tempfile.TemporaryDirectory(prefix="platform-fuzz-") as folder:
         set_hypothesis_home_dir(folder)
@@ -147,7 +147,7 @@ def _leaving_nothing() -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the thousands of refusals out of the log of the run."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

@@ -67,13 +67,13 @@ def _reference_filters(subject: ResourceSubject) -> list[Filter]:
 
 
 def _check_filter(subject: ResourceSubject, one: Filter, grants: GrantsDouble) -> None:
-    row = _row_with(subject, one.path[0])
+    row = row_with(subject, one.path[0])
     target = row
     for name in one.path:
         target = getattr(target, name, None)
     if target is None:
         return
-    actor = _actor_towards(subject, type(target), grants, row)
+    actor = actor_towards(subject, type(target), grants, row)
     if may_view(actor, target):
         return
     client = client_for(actor)
@@ -83,7 +83,7 @@ def _check_filter(subject: ResourceSubject, one: Filter, grants: GrantsDouble) -
     _require_alike(subject, f"the filter {one.parameter}", _told(found), _told(wanted))
 
 
-def _row_with(subject: ResourceSubject, name: str) -> Any:
+def row_with(subject: ResourceSubject, name: str) -> Any:
     """Return a row that has the reference ``name``, as far as one can be made."""
     row: Any = make(subject.model)
     if getattr(row, f"{name}_id") is None:
@@ -108,7 +108,7 @@ def _references(subject: ResourceSubject) -> Iterator[tuple[str, Any]]:
 
 def _check_body(subject: ResourceSubject, name: str, model: Any, grants: GrantsDouble) -> None:
     mine, hidden = make(subject.model), make(model)
-    actor = _actor_towards(subject, model, grants, mine)
+    actor = actor_towards(subject, model, grants, mine)
     if may_view(actor, hidden):
         return
     for action in map(subject.action, ("partial_update", "create")):
@@ -127,7 +127,7 @@ def _check_body(subject: ResourceSubject, name: str, model: Any, grants: GrantsD
         _require_alike(subject, f"{name} in {action.name}", found, wanted)
 
 
-def _actor_towards(subject: ResourceSubject, related: Any, grants: GrantsDouble, row: Any) -> Actor:
+def actor_towards(subject: ResourceSubject, related: Any, grants: GrantsDouble, row: Any) -> Actor:
     """Return an actor with every right to the resource's rows and none to those of ``related``."""
     actor = new_user()
     for permission in installed_permissions():

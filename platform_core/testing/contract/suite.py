@@ -21,6 +21,7 @@ from platform_core.testing.contract import (
     states,
     structure,
     substitution,
+    two_worlds,
 )
 from platform_core.testing.contract.subjects import PluginSubject, ResourceSubject
 
@@ -43,6 +44,12 @@ def test_the_id_of_another_row_opens_nothing(contract_resource: ResourceSubject)
 def test_the_id_of_anothers_row_tells_nothing(contract_resource: ResourceSubject) -> None:
     """In path, query and body it is answered as an id that nobody has."""
     substitution.check_foreign_ids(contract_resource)
+
+
+@pytest.mark.django_db
+def test_two_owners_are_kept_apart(contract_resource: ResourceSubject) -> None:
+    """Wherever an id may stand, and in filters, cursors, preconditions and keys; no table changes."""
+    two_worlds.check_two_worlds(contract_resource)
 
 
 @pytest.mark.django_db
