@@ -47,7 +47,7 @@ class Operation:
     def path(self) -> str:
         """The address below that of the plugin; for the core it is whole."""
         found = _PLUGIN.match(self.address)
-        return found[2] if found else self.address
+        return (found[2] or "./") if found else self.address
 
     @property
     def group(self) -> str:

@@ -15,10 +15,13 @@ from typing import Any
 from django.core import mail
 from django.db.models import Model
 from django.test import Client
+from django.utils import timezone
 
 from platform_core.access import Actor
 from platform_core.audit import Event, record
 from platform_core.models import AuditEvent, AuditPayload
+from platform_core.models import Operation as LongOperation
+from platform_core.operations.files import writing_result
 from platform_core.plugin import API_PREFIX
 from platform_core.resource import Resource
 from platform_core.resource.bulk import BULK_PREFIX
@@ -101,6 +104,8 @@ def new_row(model: type[Model], world: World) -> Any:
     if model in (AuditEvent, AuditPayload):
         record(Event(action="tested", personal={"address": "192.0.2.1"}))
         return model._base_manager.latest("pk")
+    if model is LongOperation:
+        return new_operation(world)
     if model is LoginSession:
         return make(LoginSession, user=world.people["owner"])
     if not getattr(model, "unit_path", ""):
@@ -116,6 +121,13 @@ def new_row(model: type[Model], world: World) -> Any:
         and getattr(one.related_model, "unit_path", "")
     }
     return make_in_unit(model, unit, **others)
+
+
+def new_operation(world: World, **values: Any) -> LongOperation:
+    """Return an operation that the owner of the unit has started."""
+    until = timezone.now() + dt.timedelta(days=1)
+    starter = {"actor_id": world.people["owner"].pk, "actor_kind": "user", "expires_at": until}
+    return LongOperation.objects.create(plugin="education", kind="Import", **starter, **values)
 
 
 def _to_resource(operation: Operation, resource: type[Resource], world: World) -> Request:
@@ -245,6 +257,15 @@ def _me(operation: Operation, world: World) -> Request:
     return Request(operation.method, operation.address, {"display_name": "Named anew"})
 
 
+def _file(operation: Operation, world: World) -> Request:
+    made = new_operation(world, state=LongOperation.State.SUCCEEDED)
+    with writing_result(made.pk) as (token, target):
+        target.write(b"a,b\n")
+    made.file_token, made.file_name, made.file_type, made.file_size = token, "a.csv", "text/csv", 4
+    made.save()
+    return Request("GET", operation.address.replace("{operation_id}", str(made.pk)))
+
+
 ROUTES: dict[tuple[str, str], Callable[[Operation, World], Request]] = {
     ("GET", f"{AUTH}/config"): _plain,
     ("POST", f"{AUTH}/auth/login"): _login,
@@ -258,5 +279,6 @@ ROUTES: dict[tuple[str, str], Callable[[Operation, World], Request]] = {
     ("POST", f"{AUTH}/account/password/change"): _change_password,
     ("POST", f"/{API_PREFIX}identity/auth/app/v1/tokens/refresh"): _refresh,
     ("PATCH", f"/{API_PREFIX}identity/me/"): _me,
+    ("GET", f"/{API_PREFIX}operations/{{operation_id}}/file/"): _file,
 }
 """By method and address: the valid request to what no resource answers."""

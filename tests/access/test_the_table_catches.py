@@ -6,13 +6,10 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
-from django.test import override_settings
-from django.urls import include, path
 
 from platform_core.access import (
     Always,
@@ -23,11 +20,12 @@ from platform_core.access import (
     using_permissions,
 )
 from platform_core.contributions import PUBLIC, SIGNED_IN, Route
-from platform_core.resource import Resource, build_plugin_urls
+from platform_core.resource import Resource
 from platform_education.resources import AcademicYearResource, StudentResource
 from tests.access.asking import check_answers
-from tests.access.operations import Operation, document, mounted_operations
+from tests.access.operations import Operation, mounted_operations
 from tests.access.requests import NoRequest, request_for
+from tests.access.serving import served
 from tests.access.tables import FOLDER, PERSONAS, check_coverage, read_table, read_tables
 from tests.access.world import new_world
 
@@ -47,13 +45,12 @@ def ruled(permission: str, rule: Rule) -> Iterator[None]:
 
 
 @contextmanager
-def served(*resources: type[Resource], routes: tuple[Route, ...] = ()) -> Iterator[list[Operation]]:
-    """Serve these alone below education's address; yield the operations that are mounted then."""
-    urls: Any = ModuleType("planted_urls")
-    patterns = build_plugin_urls("education", list(resources), list(routes))
-    urls.urlpatterns = [path("api/v1/education/", include((patterns, "education")))]
-    with override_settings(ROOT_URLCONF=urls):
-        yield [one for one in mounted_operations(document()) if one.slug == "education"]
+def mounted(
+    *resources: type[Resource], routes: tuple[Route, ...] = ()
+) -> Iterator[list[Operation]]:
+    """Serve these alone inside the block; yield the operations of education that are mounted then."""
+    with served(*resources, routes=routes) as described:
+        yield [one for one in mounted_operations(described) if one.slug == "education"]
 
 
 @pytest.mark.django_db
@@ -70,7 +67,7 @@ def test_a_rule_that_is_looser_or_tighter_than_the_table_is_caught(
     permission: str, rule: Rule, told: str
 ) -> None:
     with (
-        served(AcademicYearResource) as operations,
+        mounted(AcademicYearResource) as operations,
         ruled(permission, rule),
         pytest.raises(AssertionError) as caught,
     ):
@@ -113,7 +110,7 @@ def test_a_resource_without_its_gate_is_caught(
     faulty: type[Resource], group: str, told: str
 ) -> None:
     lines = [one for one in read_tables() if (one.slug, one.group) == ("education", group)]
-    with served(faulty) as operations, pytest.raises(AssertionError) as caught:
+    with mounted(faulty) as operations, pytest.raises(AssertionError) as caught:
         check_answers(lines, operations)
     assert told in str(caught.value)
 
@@ -136,10 +133,10 @@ def test_a_route_without_a_gate_is_caught() -> None:
         | dict.fromkeys(("anonymous", "expired", "suspended"), "401"),
     )
     gated = Route(path="hello/", name="hello", access=SIGNED_IN, view=_hello, describe=_described)
-    with served(routes=(gated,)) as operations:
+    with mounted(routes=(gated,)) as operations:
         check_answers([line], operations)
     with (
-        served(routes=(dataclasses.replace(gated, access=PUBLIC),)) as operations,
+        mounted(routes=(dataclasses.replace(gated, access=PUBLIC),)) as operations,
         pytest.raises(AssertionError, match="hello/ answers 200 to anonymous, not 401"),
     ):
         check_answers([line], operations)
@@ -148,14 +145,14 @@ def test_a_route_without_a_gate_is_caught() -> None:
 @pytest.mark.django_db
 def test_what_nobody_said_how_to_ask_for_is_told() -> None:
     gated = Route(path="hello/", name="hello", access=SIGNED_IN, view=_hello, describe=_described)
-    with served(routes=(gated,)) as operations, new_world() as world:
+    with mounted(routes=(gated,)) as operations, new_world() as world:
         put = next(one for one in operations if one.method == "PUT")
         with pytest.raises(NoRequest, match=r"Add it to ROUTES in tests/access/requests\.py"):
             request_for(put, world)
 
 
 def test_lines_and_operations_without_each_other_are_caught() -> None:
-    with served(AcademicYearResource) as operations:
+    with mounted(AcademicYearResource) as operations:
         check_coverage(YEARS, operations)
         with pytest.raises(AssertionError, match=r"education\.txt lacks:  POST academic-years/ "):
             check_coverage([one for one in YEARS if str(one) != "POST academic-years/"], operations)
