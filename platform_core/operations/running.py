@@ -13,10 +13,12 @@ from django.utils.translation import gettext as _
 
 from platform_core.access import Actor, current_actor
 from platform_core.access.grants import installed_grant_source
+from platform_core.audit.recording import write_events
 from platform_core.errors import Forbidden, NotFound
 from platform_core.models import Operation
 from platform_core.operations import files
 from platform_core.operations.declaring import BackgroundFunction
+from platform_core.operations.starting import event_of
 from platform_core.tasks.context import Cancelled, Context
 from platform_core.tasks.declaring import task
 from platform_core.tasks.engine import Job
@@ -117,6 +119,18 @@ def settle(job: Job, outcome: Outcome) -> None:
     operation.problem = _problem(operation, outcome)
     operation.finished_at = timezone.now()
     operation.save(update_fields=["state", "problem", "finished_at"])
+    if outcome.status == "failed":
+        status = (operation.problem or {}).get("status", 500)
+        write_events(
+            [
+                event_of(
+                    operation,
+                    "run",
+                    outcome="failed" if status >= 500 else "refused",
+                    code=str((operation.problem or {}).get("code", "")),
+                )
+            ]
+        )
 
 
 def _problem(operation: Operation, outcome: Outcome) -> Mapping[str, Any] | None:

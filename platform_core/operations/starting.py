@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from platform_core.access import current_actor, current_request_id
+from platform_core.audit.recording import Event, Outcome, write_events
 from platform_core.errors import Invalid
 from platform_core.models import Operation
 from platform_core.operations import files
@@ -63,10 +64,26 @@ def start_operation(
             job = engine().enqueue(Submission(task=name, queue=plugin, payload=payload))
             operation.job_id = job.id
             operation.save(force_insert=True)
+            write_events([event_of(operation, "start")])
     except BaseException:
         files.remove_files(operation.pk)
         raise
     return operation
+
+
+def event_of(
+    operation: Operation, action: str, *, outcome: Outcome = "done", code: str = ""
+) -> Event:
+    """Return what the audit trail tells of an operation; what it changes is told by itself."""
+    return Event(
+        action=action,
+        plugin=operation.plugin,
+        target_type=operation._meta.label_lower,
+        target_id=str(operation.pk),
+        outcome=outcome,
+        code=code,
+        details={"kind": operation.kind},
+    )
 
 
 def cancel_operation(operation: Operation) -> None:

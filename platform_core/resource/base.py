@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import transaction
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from rest_framework.request import Request
 
+    from platform_core.operations import RunningOperation
     from platform_core.resource.serializers import ModelSerializer
 
 PERMISSION_ACTIONS: Mapping[str, str] = {
@@ -129,6 +131,10 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
     action: str | None = None
     is_bulk: bool = False
     trail: Trail | None = None
+    is_trial: bool = False
+    """Whether everything will be rolled back: a dry run."""
+    running: RunningOperation | None = None
+    """The operation that a worker runs this for, to tell it how far it is; ``None`` inside a request."""
     standings: Sequence[Standing] = ()
     action_map: Mapping[str, str]
 
@@ -245,6 +251,7 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
             self.receive()
         if wants_dry_run(self.request.GET):
             key_of(self.request._request)  # a trial uses up no key, and refuses what is none
+            self.is_trial = True
             with transaction.atomic():
                 response = self.change()
                 undo()
@@ -290,7 +297,7 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
         operation = self.operation
         done: HttpResponse
         done = self.perform(operation) if operation else getattr(self, str(self.action))()
-        if self.trail is not None:
+        if self.trail is not None and done.status_code != HTTPStatus.ACCEPTED:
             self.trail.done(self.kwargs.get("id") or self.created_id)
         return done
 

@@ -14,6 +14,7 @@ from rest_framework.exceptions import APIException, ValidationError
 
 from platform_core.resource.operations import Operation
 from platform_core.resource.problems import answer_to
+from platform_core.resource.requests import preferences_in
 from platform_core.resource.trail import code_of
 
 if TYPE_CHECKING:
@@ -89,9 +90,7 @@ def _items(body: Any) -> Sequence[Any]:
 
 def is_strict(preference: str) -> bool:
     """Tell whether ``Prefer`` (RFC 7240) says that one failure is the failure of all."""
-    return "handling=strict" in {
-        one.strip().lower() for one in preference.replace(";", ",").split(",")
-    }
+    return "handling=strict" in preferences_in(preference)
 
 
 def _id_of(item: Any) -> str:

@@ -60,6 +60,17 @@ _KEY = _header(
     "Repeating the call with the same key answers the same and does nothing again, for 24 hours.",
     pattern=r"^[\x21-\x7e]{1,255}$",
 )
+PREFER_ASYNC = _header("Prefer", "respond-async: 202 at once, and an operation to watch.")
+ACCEPTED: Schema = {
+    "Location": {
+        "schema": {"type": "string", "format": "uri-reference"},
+        "description": "The operation.",
+    },
+    "Retry-After": {
+        "schema": {"type": "integer"},
+        "description": "Seconds until it is worth looking.",
+    },
+}
 _PREFER = _header("Prefer", "handling=strict: all items or none.")
 
 

@@ -28,7 +28,7 @@ REPLAYED = "Idempotency-Replayed"
 LIFETIME_H = 24
 _METHODS = frozenset({"POST", "PATCH"})
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
-_KEPT_HEADERS = ("Location", "ETag", "Content-Type")
+_KEPT_HEADERS = ("Location", "ETag", "Content-Type", "Retry-After", "Preference-Applied")
 _TABLE = "platform_core_idempotencyrecord"
 # Two statements in one message: the second begins when the lock is held, and so sees what its last holder committed.
 _CLAIM = f"""
@@ -98,7 +98,7 @@ class Claim:
 
 def key_of(request: HttpRequest) -> str | None:
     """Return the request's key, or ``None`` when it has none; raises Invalid for one that cannot be a key."""
-    key = request.META.get(_VARIABLE)
+    key: str | None = request.META.get(_VARIABLE)
     if key is None or request.method not in _METHODS:
         return None
     if not _KEY.match(key):

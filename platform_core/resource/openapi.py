@@ -26,12 +26,14 @@ from platform_core.resource.answers import (
 from platform_core.resource.base import Resource, plain_action
 from platform_core.resource.bulk import BULK_PREFIX
 from platform_core.resource.conventions import (
+    ACCEPTED,
     DEPRECATION_HEADERS,
     DIFF_QUERY,
     DIFFERENCES,
     ETAG,
     ID_SCHEMAS,
     IF_NONE_MATCH,
+    PREFER_ASYNC,
     VERSION_IN_PATH,
     Schema,
     bulk_request,
@@ -211,12 +213,19 @@ class PlatformSchema(AutoSchema):
         if self._action == "retrieve":
             parameters.append(IF_NONE_MATCH)
         if self._action not in READS:
-            parameters += write_parameters(resource, self.method, of_a_row="{id}" in self.path)
+            parameters += self._write_parameters(resource)
         going = self._going("parameter")
         return [
             {**one, **going[one["name"]].in_openapi()} if one["name"] in going else one
             for one in parameters
         ]
+
+    def _write_parameters(self, resource: Resource) -> list[Schema]:
+        found = write_parameters(resource, self.method, of_a_row="{id}" in self.path)
+        operation = self._operation
+        if operation is not None and operation.background and not resource.is_bulk:
+            found.append(PREFER_ASYNC)
+        return found
 
     def _list_parameters(self, resource: Resource) -> list[Schema]:
         schema: Schema = {
@@ -338,7 +347,16 @@ class PlatformSchema(AutoSchema):
             return {"200": json_answer("What differs", DIFFERENCES)}
         if self._action in STANDARD_ACTIONS | DERIVED_ACTIONS:
             return {"200": json_answer("The object", shown) | {"headers": ETAG}}
-        return {"200": json_answer("The object as it now is, or the operation's result", {})}
+        found = {"200": json_answer("The object as it now is, or the operation's result", {})}
+        if self._operation is not None and self._operation.background:
+            found["202"] = self._accepted()
+        return found
+
+    def _accepted(self) -> Schema:
+        from platform_core.operations.resources import OperationSerializer  # a resource itself
+
+        shown = self.resolve_serializer(OperationSerializer(), "response").ref
+        return json_answer("It goes on in the background", shown) | {"headers": ACCEPTED}
 
     def _problem(self) -> Schema:
         component = ResolvedComponent(  # type: ignore[no-untyped-call]

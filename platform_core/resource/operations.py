@@ -35,6 +35,7 @@ class Operation:
     reason: StrOrPromise
     flag: str | None
     serializer_class: type[BaseSerializer[Any]] | None
+    background: bool = False
     method: str = ""
 
     @property
@@ -50,12 +51,18 @@ def operation(
     reason: StrOrPromise = _NOT_NOW,
     flag: str | None = None,
     serializer_class: type[BaseSerializer[Any]] | None = None,
+    background: bool = False,
 ) -> Callable[[Method], Method]:
     """Make a method ``(self, obj, data)`` an operation: ``POST <id>/<verb>/``.
 
     The resource's policy decides the action ``verb``. ``when(obj)`` has to be true, otherwise the answer is 409 with
     ``reason``. ``data`` is the body as ``serializer_class`` validated it, or empty. The method runs inside the
     transaction with the row locked; it returns JSON data, or ``None`` to show the object as it now is.
+
+    With ``background`` a client that sends ``Prefer: respond-async`` gets 202 and an operation to watch; all is checked
+    before, and again when it runs, as the same actor. ``self.running`` then takes progress, else it is ``None``. The
+    result is kept for a week, so that it should hold no secret.
+
     Raises ``ValueError`` when ``verb`` is not a lower-case word or is a standard action.
     """
     if (
@@ -75,6 +82,7 @@ def operation(
                 reason=reason,
                 flag=flag,
                 serializer_class=serializer_class,
+                background=background,
                 method=method.__name__,
             ),
         )

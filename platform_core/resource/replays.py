@@ -23,11 +23,13 @@ Row = dict[str, Any]
 def as_readable_now(view: Resource, response: HttpResponse) -> HttpResponse:
     """Return a kept ``response`` of ``view`` without the fields that its actor may not read now.
 
+    What tells of an operation that was started shows nothing of the row.
+
     Also without such a name in what an operation of a plugin answered: what it means there nobody knows.
     """
     accessible = view.accessible
     named = {*accessible.unreadable, *accessible.readable_where}
-    if not named or response.get("Content-Type") != JSON:
+    if not named or response.status_code == 202 or response.get("Content-Type") != JSON:
         return response
     body = orjson.loads(response.content)
     rows = [row for row in _rows_in(body) if not named.isdisjoint(row)]

@@ -41,6 +41,16 @@ def request_id_of(request: HttpRequest | Request) -> str:
     return cast("str", found)
 
 
+def prefers(request: HttpRequest | Request, word: str) -> bool:
+    """Tell whether ``Prefer`` (RFC 7240) of the request holds ``word``."""
+    return word in preferences_in(request.headers.get("Prefer", ""))
+
+
+def preferences_in(preference: str) -> set[str]:
+    """Return the words of a ``Prefer`` header, in lower case."""
+    return {one.strip().lower() for one in preference.replace(";", ",").split(",")}
+
+
 def client_address(request: HttpRequest) -> str:
     """Return the address of whoever sent the request; empty when it came through the socket of a file.
 

@@ -180,6 +180,13 @@ class Writes:
         data = self._operation_input(operation)
         if operation.when is not None and not operation.when(obj):
             raise Conflict(operation.reason, code="not_possible")
+        if operation.background:
+            from platform_core.resource import (
+                background,
+            )  # operations are served by a resource themselves
+
+            if background.goes_to_background(self, operation):  # type: ignore[arg-type]  # composed into Resource
+                return background.start(self, operation)  # type: ignore[arg-type]
         result = getattr(self, operation.method)(obj, data)
         shown = self.verified("view", obj.pk)
         return self.answer_row(shown) if result is None else self.respond(result)

@@ -8,7 +8,7 @@ from typing import Any
 from django.test import Client
 
 from platform_education.models import School
-from platform_identity.models import Role
+from platform_identity.models import Role, User
 from platform_identity.testing import auth_header, grant, make_role, make_user
 
 API = "/api/v1/education"
@@ -20,12 +20,13 @@ class Person:
 
     headers: dict[str, str]
     client: Client
+    user: User
 
     def get(self, path: str, **query: str) -> Any:
         return self.client.get(f"{API}/{path}", query, headers=self.headers)
 
-    def post(self, path: str, body: Any) -> Any:
-        return self._send("post", path, body)
+    def post(self, path: str, body: Any, **headers: str) -> Any:
+        return self._send("post", path, body, **headers)
 
     def patch(self, path: str, body: Any) -> Any:
         return self._send("patch", path, body)
@@ -36,26 +37,28 @@ class Person:
     def delete(self, path: str) -> Any:
         return self.client.delete(f"{API}/{path}", headers=self.headers)
 
-    def _send(self, method: str, path: str, body: Any) -> Any:
+    def _send(self, method: str, path: str, body: Any, **headers: str) -> Any:
         send = getattr(self.client, method)
-        return send(f"{API}/{path}", body, content_type="application/json", headers=self.headers)
+        given = {**self.headers, **headers}
+        return send(f"{API}/{path}", body, content_type="application/json", headers=given)
 
 
-def with_role(name: str, school: str | None) -> Person:
-    """Return a person who holds the role at a school, or everywhere."""
-    user = make_user()
+def with_role(name: str, school: str | None, *, user: User | None = None) -> Person:
+    """Return a person, a new one unless given, who holds the role at a school, or everywhere."""
+    user = user or make_user()
     scope = School.objects.get(sourced_id=school).unit if school else None
     grant(user, Role.objects.get(name=f"education.{name}"), scope)
-    return Person(auth_header(user), Client())
+    return Person(auth_header(user), Client(), user)
 
 
 def with_permissions(*permissions: str) -> Person:
     """Return a person who holds ``permissions`` everywhere, by a role that an admin made."""
     user = make_user()
     grant(user, make_role(*permissions))
-    return Person(auth_header(user), Client())
+    return Person(auth_header(user), Client(), user)
 
 
 def without_role() -> Person:
     """Return a person who is signed in and holds nothing."""
-    return Person(auth_header(make_user()), Client())
+    user = make_user()
+    return Person(auth_header(user), Client(), user)

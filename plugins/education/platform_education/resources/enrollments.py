@@ -47,6 +47,7 @@ class WithdrawableResource(Resource):
         when=lambda enrollment: enrollment.is_enrolled,
         reason=_("This enrolment was withdrawn before; enrol the student anew."),
         serializer_class=WithdrawalSerializer,
+        background=True,
     )
     def withdraw(self, enrollment: Enrollment, data: Mapping[str, Any]) -> None:
         """Withdraw the student from the class."""
