@@ -94,7 +94,7 @@ def own_parts(slug: str) -> list[Part]:
 
 
 def parts_elsewhere(slug: str) -> list[Part]:
-    """Return the plugin's rows in tables of the core: content types and what belongs to them, feature flags.
+    """Return the plugin's rows in tables of the core: content types and what belongs to them, feature flags, its jobs.
 
     What refers comes after what it refers to. The core is set up.
     """
@@ -105,6 +105,7 @@ def parts_elsewhere(slug: str) -> list[Part]:
     flag: Any = get_waffle_flag_model()
     flags = sql.SQL("starts_with(name, {})").format(sql.Literal(f"{slug}."))
     content_types, flag_table = ContentType._meta.db_table, flag._meta.db_table
+    own = sql.SQL("plugin = {}").format(sql.Literal(slug))
     wanted = [
         (content_types, types),
         ("auth_permission", _within("content_type_id", content_types, types)),
@@ -113,9 +114,19 @@ def parts_elsewhere(slug: str) -> list[Part]:
             (str(field.m2m_db_table()), _within(field.m2m_column_name(), flag_table, flags))
             for field in flag._meta.local_many_to_many
         ),
+        (_JOBS, sql.SQL("queue_name = {}").format(sql.Literal(slug))),
+        *((table, own) for table in _OF_TASKS),
     ]
     standing = set(connection.introspection.table_names())
     return [_part(table, condition) for table, condition in wanted if table in standing]
+
+
+_JOBS = "procrastinate_jobs"
+_OF_TASKS = (
+    "platform_core_taskrecord",
+    "platform_core_scheduletick",
+    "platform_core_operation",
+)
 
 
 def _within(column: str, table: str, condition: sql.Composable) -> sql.Composable:
@@ -139,6 +150,8 @@ def _part(table: str, condition: sql.Composable | None = None) -> Part:
             [quoted(table)],
         )
         key = tuple(name for (name,) in cursor.fetchall())
+    if table == _JOBS:  # which worker had a job last is gone with the worker
+        columns = tuple(name for name in columns if name != "worker_id")
     return Part(table=table, columns=columns, key=key, condition=condition)
 
 

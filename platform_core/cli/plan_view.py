@@ -33,6 +33,8 @@ TITLES: dict[str, str] = {
     "importers": "Importers",
     "commands": "Commands",
     "health_probes": "Health probes",
+    "tasks": "Background tasks",
+    "schedules": "Schedules",
     "first_run": "First-run steps",
     "grant_source": "Source of grants",
     "published_hooks": "Hooks for other plugins",

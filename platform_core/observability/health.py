@@ -24,6 +24,8 @@ from platform_core.contributions import HealthResult
 from platform_core.observability.metrics import metrics_view
 from platform_core.registry import installed
 from platform_core.registry.ledger import database_problems
+from platform_core.tasks.backend import engine
+from platform_core.tasks.catalogue import queues
 
 log = structlog.get_logger(__name__)
 
@@ -118,6 +120,7 @@ def check_health() -> Iterator[CheckResult]:
     """Yield the core's checks, then each plugin's; a probe that raises is unhealthy and hurts no other."""
     yield _run("database", "platform_core", _database, critical=True)
     yield _run("plugins", "platform_core", _ledger, critical=True)
+    yield _run("tasks", "platform_core", _tasks, critical=False)
     if settings.PLATFORM.deployment.core.backup_at:
         yield _run("backup", "platform_core", _backup, critical=False)
     if settings.PLATFORM.resolution.held_back:
@@ -155,6 +158,15 @@ def _ledger() -> HealthResult:
     except (DatabaseError, PsycopgError, PoolTimeout):
         return HealthResult(healthy=False, detail="The database does not answer.")
     return HealthResult(healthy=not problems, detail=" ".join(map(str, problems)))
+
+
+def _tasks() -> HealthResult:
+    try:
+        well = engine().alive() > 0 or not engine().is_waiting(queues())
+    except (DatabaseError, PsycopgError, PoolTimeout):
+        return HealthResult(healthy=False, detail="The database does not answer.")
+    detail = "" if well else "Jobs wait, and no worker runs: platformctl worker."
+    return HealthResult(healthy=well, detail=detail)
 
 
 def _held_back() -> HealthResult:

@@ -11,8 +11,14 @@ from platform_core.registry.observation import MANY, DatabaseState
 from platform_core.registry.situation import Situation
 
 OLDEST_POSTGRES = 15
-CORE_TABLES = frozenset({"django_migrations", "platform_core_cache"})
-"""Tables without a model: Django's and the core's own."""
+CORE_TABLES = frozenset(
+    {
+        *("django_migrations", "platform_core_cache"),
+        *("procrastinate_events", "procrastinate_jobs", "procrastinate_periodic_defers"),
+        "procrastinate_workers",
+    }
+)
+"""Tables without a model that makes them: Django's, the core's own, and those of the queue."""
 
 
 def database_findings(situation: Situation) -> Iterator[Finding]:

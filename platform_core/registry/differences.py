@@ -17,7 +17,15 @@ TABLES_OF_FACTS = (
     "implementations",
 )
 SEQUENCES = ("middleware", "django_apps", "authentication_backends", "api_authentication")
-HOOKS = ("importers", "commands", "health_probes", "first_run", "grant_source")
+HOOKS = (
+    "importers",
+    "commands",
+    "health_probes",
+    "tasks",
+    "schedules",
+    "first_run",
+    "grant_source",
+)
 
 
 def difference(before: Snapshot, after: Snapshot) -> dict[str, Any]:

@@ -18,8 +18,17 @@ from platform_core.registry.ledger import blocking_problems
 from platform_core.registry.migration_preview import pending_migrations
 from platform_core.registry.problems import PluginProblem
 from platform_core.registry.provenance import contents
+from platform_core.system import core_permissions
 
-HOOKS_BY_NAME = ("importers", "commands", "health_probes", "first_run", "grant_source")
+HOOKS_BY_NAME = (
+    "importers",
+    "commands",
+    "health_probes",
+    "tasks",
+    "schedules",
+    "first_run",
+    "grant_source",
+)
 
 
 def contributed_facts() -> dict[str, Any]:
@@ -170,9 +179,10 @@ def declared_roles(registry: Registry) -> dict[str, Any]:
 def _stored_roles(registry: Registry) -> dict[str, dict[str, list[str]]]:
     """Return the roles in the database, when the grant source can tell, with the permissions that they would hold.
 
-    ``unknown_grants`` are those that they name and no enabled plugin defines.
+    ``unknown_grants`` are those that they name and neither an enabled plugin nor the core defines.
     """
     known = {entry.key for entry in registry.entries["permissions"]}
+    known |= {one.name for one in core_permissions()}
     stored: dict[str, Any] = {}
     for source in registry.contributions("grant_source"):
         look = getattr(source, "permissions_by_role", None)

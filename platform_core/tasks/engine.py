@@ -119,6 +119,9 @@ class Engine(Protocol):
     def purge(self, *, succeeded_h: int, others_h: int) -> None:
         """Forget jobs that ended so many hours ago."""
 
+    def is_waiting(self, queues: Sequence[str]) -> bool:
+        """Tell whether a job of ``queues`` is due and has not begun."""
+
     def alive(self) -> int:
         """Return how many workers have given a sign of life lately."""
 
@@ -129,9 +132,10 @@ class Engine(Protocol):
         queues: Sequence[str],
         concurrency: int,
         stop: threading.Event,
-        every_second: Callable[[Sequence[Control]], None],
+        every_second: Callable[[Sequence[Control]], bool],
     ) -> None:
         """Run jobs of ``queues`` until ``stop`` is set, then wait for those that run.
 
-        ``every_second`` is called about once a second with the controls of the running jobs.
+        ``every_second`` is called about once a second with the controls of the running jobs, and says whether new ones
+        may be taken.
         """

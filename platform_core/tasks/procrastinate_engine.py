@@ -244,6 +244,16 @@ class ProcrastinateEngine:
             )
         )
 
+    def is_waiting(self, queues: Sequence[str]) -> bool:
+        """Tell whether a job of ``queues`` is due and has not begun."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT 1 FROM procrastinate_jobs WHERE status = 'todo' "
+                "AND queue_name = ANY(%s) AND (scheduled_at IS NULL OR scheduled_at <= now()))",
+                [list(queues)],
+            )
+            return bool(cursor.fetchone()[0])
+
     def alive(self) -> int:
         """Return how many workers have given a sign of life lately."""
         with connection.cursor() as cursor:
@@ -261,7 +271,7 @@ class ProcrastinateEngine:
         queues: Sequence[str],
         concurrency: int,
         stop: threading.Event,
-        every_second: Callable[[Sequence[Control]], None],
+        every_second: Callable[[Sequence[Control]], bool],
     ) -> None:
         """Run jobs of ``queues`` until ``stop`` is set, then wait for those that run."""
         from platform_core.tasks.worker import Worker

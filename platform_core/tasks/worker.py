@@ -39,7 +39,7 @@ class Worker:
         queues: Sequence[str],
         concurrency: int,
         stop: threading.Event,
-        every_second: Callable[[Sequence[Control]], None],
+        every_second: Callable[[Sequence[Control]], bool],
         *,
         stalled_after_s: float,
     ) -> None:
@@ -47,6 +47,7 @@ class Worker:
         self._concurrency, self._stop, self._every_second = concurrency, stop, every_second
         self._stalled_after_s = stalled_after_s
         self._worker = 0
+        self._may_take = True
         self._running: dict[str, Control] = {}
         self._orphans: frozenset[str] = frozenset()
         self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -85,8 +86,9 @@ class Worker:
     def _serve(self) -> None:
         while not self._stop.is_set():
             claim: Claim | None = None
-            with self._surviving("fetch"):
-                claim = self._engine.fetch(self._worker, self._queues)
+            if self._may_take:
+                with self._surviving("fetch"):
+                    claim = self._engine.fetch(self._worker, self._queues)
             if claim is None:
                 with contextlib.suppress(queue.Empty):
                     self._calls.get(timeout=TICK_S * 2)
@@ -146,7 +148,7 @@ class Worker:
                 for job_id in self._engine.to_stop([one.job_id for one in controls]):
                     if job_id in self._running:
                         self._running[job_id].cancel()
-            self._every_second(controls)
+            self._may_take = self._every_second(controls)
             if now >= self._next_rescue:
                 self._rescue()
                 self._next_rescue = now + self._stalled_after_s / 6

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
+from typing import Final
 
+import structlog
 from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
+from platform_core.registry.ledger import database_problems
 from platform_core.tasks.backend import engine
 from platform_core.tasks.catalogue import queues as own_queues
 from platform_core.tasks.engine import Control
 from platform_core.tasks.execution import execute
 from platform_core.tasks.scheduling import Clock
 
+log = structlog.get_logger("platform_core.tasks")
+
+READINESS_EVERY_S: Final = 10.0
 _SPARE_CONNECTIONS = 2
 
 
@@ -23,12 +30,14 @@ def work(stop: threading.Event, *, concurrency: int, queues: Sequence[str] | Non
     ``queues`` narrows down what this process may work on: the core's queue and those of enabled plugins.
     """
     _make_room(concurrency)
-    clock = Clock()
+    clock, readiness = Clock(), Readiness()
 
-    def every_second(running: Sequence[Control]) -> None:
+    def every_second(running: Sequence[Control]) -> bool:
         write_progress(running)
-        if not stop.is_set():
+        ready = readiness.ask()
+        if ready and not stop.is_set():
             clock.look()
+        return ready
 
     engine().work(
         execute,
@@ -37,6 +46,25 @@ def work(stop: threading.Event, *, concurrency: int, queues: Sequence[str] | Non
         stop=stop,
         every_second=every_second,
     )
+
+
+class Readiness:
+    """Whether this process has loaded what the database was synchronised with; asked anew every few seconds."""
+
+    def __init__(self) -> None:
+        self._ready, self._ask_at = True, 0.0
+
+    def ask(self) -> bool:
+        """Tell whether jobs may be taken; why they may not is logged once."""
+        if time.monotonic() >= self._ask_at:
+            self._ask_at = time.monotonic() + READINESS_EVERY_S
+            problems = database_problems()
+            if problems and self._ready:
+                log.error("worker takes no jobs", problems=[str(one) for one in problems])
+            elif self._ready is False and not problems:
+                log.info("worker takes jobs again")
+            self._ready = not problems
+        return self._ready
 
 
 def _make_room(concurrency: int) -> None:

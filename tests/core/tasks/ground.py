@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from tests.deployments import TestDeployment, new_deployment, write_distribution
+from tests.deployments import ROOT, TestDeployment, new_deployment, write_distribution
 
 MODELS = """\
 from django.db import models
@@ -200,10 +200,10 @@ def write_toys(folder: Path) -> Path:
 
 
 @contextmanager
-def playground(folder: Path) -> Iterator[Ground]:
+def playground(folder: Path, *, stalled_after_s: float = STALLED_S) -> Iterator[Ground]:
     """Yield a migrated deployment with the plugin of jobs enabled."""
     with new_deployment(folder / "deployment") as deployment:
-        deployment.path.append(write_toys(folder / "path"))
+        deployment.path += [write_toys(folder / "path"), ROOT, ROOT / "plugins" / "identity"]
         deployment.write(
             plugins=["identity", "toys"], sections=f"task_stalled_after = {STALLED_S}\n"
         )
