@@ -42,6 +42,7 @@ def _resource_facts(resource: Any) -> dict[str, Any]:
         "search": sorted(resource.search_fields),
         "ordering": sorted({resource.ordering.removeprefix("-"), *resource.ordering_fields}),
         **({"flag": resource.flag} if resource.flag else {}),
+        **({"parents": dict(resource.parents)} if resource.parents else {}),
         **({"deprecated": going} if going else {}),
         **({"field_rules": _rules(resource.field_rules)} if resource.field_rules else {}),
     }

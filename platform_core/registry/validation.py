@@ -200,11 +200,17 @@ def _routes(registry: Registry) -> Iterator[PluginProblem]:
 
 def _resources(registry: Registry) -> Iterator[PluginProblem]:
     from platform_core.resource import check_resource  # needs loaded models
+    from platform_core.resource.declared import name_of
+    from platform_core.resource.nesting import parents_of
 
     permissions = {entry.key for entry in registry.entries["permissions"]}
+    siblings: dict[str, dict[str, Any]] = {}
+    for entry in registry.entries["resources"]:
+        siblings.setdefault(entry.owner, {})[name_of(entry.item)] = entry.item
     for entry in registry.entries["resources"]:
         try:
             check_resource(entry.item)
+            parents_of(entry.item, siblings[entry.owner], name_of(entry.item))
         except TypeError as error:
             yield _problem(entry, "resource_invalid", f"{error}.", "Correct the resource class.")
             continue

@@ -38,11 +38,14 @@ from platform_core.resource.trail import Trail, record_read, record_refusal
 from platform_core.resource.writes import Writes
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from django.db.models import Model
     from django.http import HttpRequest
     from rest_framework.request import Request
 
     from platform_core.operations import RunningOperation
+    from platform_core.resource.nesting import Parent
     from platform_core.resource.serializers import ModelSerializer
 
 PERMISSION_ACTIONS: Mapping[str, str] = {
@@ -96,7 +99,8 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
     ``FieldAccess`` who may see and set single fields. Of reads, exports and ``audited_reads`` leave an event in the audit
     trail; what changes something always does. While ``flag`` is off, the answer is 404.
     ``deprecated``, ``deprecated_actions``, ``deprecated_parameters`` and ``deprecated_fields`` say by ``Deprecated``
-    what is going away.
+    what is going away. ``parents`` maps names of other resources of the plugin to the field that refers to their rows:
+    then ``<parent>/<id>/<name>/`` lists and creates below one of them.
     """
 
     model: ClassVar[type[Model]]
@@ -113,6 +117,7 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
     requires_match: ClassVar[bool] = False
     limits: ClassVar[Mapping[str, str]] = {}
     import_keys: ClassVar[Sequence[str]] = ()
+    parents: ClassVar[Mapping[str, str]] = {}
     deprecated: ClassVar[Deprecated | None] = None
     deprecated_actions: ClassVar[Mapping[str, Deprecated]] = {}
     deprecated_parameters: ClassVar[Mapping[str, Deprecated]] = {}
@@ -130,6 +135,8 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
     actor: Actor
     action: str | None = None
     is_bulk: bool = False
+    parent: Parent | None = None
+    parent_id: UUID | None = None
     trail: Trail | None = None
     is_trial: bool = False
     """Whether everything will be rolled back: a dry run."""
@@ -139,11 +146,16 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
     action_map: Mapping[str, str]
 
     @classmethod
-    def as_route(cls, actions: Mapping[str, str], slug: str) -> Callable[..., Any]:
+    def as_route(
+        cls, actions: Mapping[str, str], slug: str, parent: Parent | None = None
+    ) -> Callable[..., Any]:
         """Return the view function that answers each HTTP method of ``actions`` by the action it maps to."""
+        given: dict[str, Any] = (
+            {"slug": slug} if parent is None else {"slug": slug, "parent": parent}
+        )
 
         def view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            self = cls(slug=slug)
+            self = cls(**given)
             self.action_map = actions
             return self.dispatch(request, *args, **kwargs)
 
@@ -153,7 +165,7 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
         found.__name__ = cls.__name__
         found.__doc__ = cls.__doc__
         found.cls = cls
-        found.initkwargs = {"slug": slug}
+        found.initkwargs = given
         found.actions = dict(actions)
         return view
 
@@ -197,12 +209,15 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
         self.actor, self.standings = recognise(drf, self.own_limit())
         with acting_as(self.actor, request_id=request_id_of(request)):
             self.admit()
+            if self.parent is not None:
+                self.parent_id = self.parent.enter(self)
             return self.answer()
 
     def tell_methods(self) -> HttpResponse:
         """Answer ``OPTIONS``: what the address can do for somebody; no row is looked at, so none is told of."""
         self.actor, self.standings = recognise(self.request)
         require_flag(self.request, self.flag)
+        require_flag(self.request, None if self.parent is None else self.parent.resource.flag)
         for action in self.action_map.values():
             operation = operations_of(type(self)).get(plain_action(action))
             require_flag(self.request, operation.flag if operation else None)
@@ -294,6 +309,8 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
 
     def change_one(self) -> HttpResponse:
         """Run the unsafe action with ``body`` on the row that ``kwargs`` names, if it is about one."""
+        if self.parent is not None and self.parent_id is not None:
+            self.body = self.parent.bind(self.body, self.parent_id)
         operation = self.operation
         done: HttpResponse
         done = self.perform(operation) if operation else getattr(self, str(self.action))()

@@ -118,6 +118,8 @@ class PlatformSchema(AutoSchema):
         if self._resource is None:
             return super().get_operation_id()
         name = name_of(type(self._resource)).replace("-", "_")
+        if self._resource.parent is not None:
+            name = f"{name_of(self._resource.parent.resource).replace('-', '_')}_{name}"
         bulk = "bulk_" if self._resource.is_bulk else ""
         return f"{self._resource.slug}_{name}_{bulk}{self._action}"
 
@@ -185,18 +187,26 @@ class PlatformSchema(AutoSchema):
         meta: Schema = super()._get_serializer_field_meta(field, direction)  # type: ignore[no-untyped-call]
         return {"title": str(field.label), **meta} if field.label else meta
 
+    def _path_parameters(self, resource: Resource) -> list[Schema]:
+        parameters: list[Schema] = []
+        if "{id}" in self.path:
+            schema = ID_SCHEMAS[resource.id_converter]
+            told = {"description": "Which object.", "schema": schema}
+            parameters.append({"in": "path", "name": "id", "required": True, **told})
+        if resource.parent is not None:
+            below = {"description": "Below which object.", "name": resource.parent.parameter}
+            key = {"type": "string", "format": "uuid"}
+            parameters.append({"in": "path", "required": True, "schema": key, **below})
+        if "{version}" in self.path:
+            parameters.append(VERSION_IN_PATH)
+        return parameters
+
     def _get_parameters(self) -> list[Schema]:
         resource = self._resource
         if resource is None:
             found: list[Schema] = super()._get_parameters()
             return found
-        parameters = []
-        if "{id}" in self.path:
-            schema = ID_SCHEMAS[resource.id_converter]
-            told = {"description": "Which object.", "schema": schema}
-            parameters.append({"in": "path", "name": "id", "required": True, **told})
-        if "{version}" in self.path:
-            parameters.append(VERSION_IN_PATH)
+        parameters = self._path_parameters(resource)
         if self._action == "diff":
             parameters += DIFF_QUERY
         if self._action in ("list", "history"):
@@ -271,21 +281,32 @@ class PlatformSchema(AutoSchema):
         serializer = self._input_serializer(resource)
         if serializer is None:
             return None
-        component = self.resolve_serializer(serializer, "request")
-        schema = component.ref if component.schema else {}
-        needed = not serializer.partial and any(one.required for one in serializer.fields.values())
+        schema = self._input_schema(resource, serializer)
+        given = {resource.parent.field} if resource.parent is not None else set()
+        asked = {name for name, one in serializer.fields.items() if one.required}
+        needed = not serializer.partial and bool(asked - given)
         return {"content": {JSON: {"schema": schema}}, "required": needed}
 
     def _bulk_body(self, resource: Resource) -> Schema:
         serializer = self._input_serializer(resource)
         item: Schema = {"type": "object"}
         if serializer is not None:
-            component = self.resolve_serializer(serializer, "request")
-            item = component.ref if component.schema else item
+            item = self._input_schema(resource, serializer) or item
         return {
             "content": {JSON: {"schema": bulk_request(item, self._action, resource.id_converter)}},
             "required": True,
         }
+
+    def _input_schema(self, resource: Resource, serializer: Any) -> Schema:
+        """Return the schema of what is sent; below a parent its reference may be left out."""
+        component = self.resolve_serializer(serializer, "request")
+        if not component.schema:
+            return {}
+        parent = resource.parent
+        if parent is None or parent.field not in component.schema.get("required", ()):
+            return dict(component.ref)
+        required = [one for one in component.schema["required"] if one != parent.field]
+        return {**component.schema, "required": required}
 
     def _input_serializer(self, resource: Resource) -> Any:
         if self._action in ("create", "update"):
@@ -312,9 +333,10 @@ class PlatformSchema(AutoSchema):
         return responses
 
     def _refusals(self, resource: Resource) -> tuple[int, ...]:
+        below = () if resource.parent is None else (404,)
         if resource.is_bulk:
-            return BULK_REFUSALS
-        found = REFUSALS.get(self._action, OPERATION_REFUSALS)
+            return (*BULK_REFUSALS, *below)
+        found = (*REFUSALS.get(self._action, OPERATION_REFUSALS), *below)
         return (*found, 428) if resource.requires_match and 412 in found else found
 
     def _success(self, resource: Resource, shown: Schema) -> Schema:

@@ -60,6 +60,8 @@ class Reads:
     ordering: ClassVar[str]
     search_fields: ClassVar[Sequence[str]]
     kwargs: Any
+    parent: Any
+    parent_id: Any
     request: Request
     get_serializer: Callable[..., Any]
 
@@ -130,12 +132,15 @@ class Reads:
         cursor = query.get("cursor")
         place = None if cursor is None else keyset.decode(cursor)
         narrowed = query.keys() - _PAGE_PARAMETERS
-        if not narrowed:
+        parent: Any = self.parent
+        if not narrowed and parent is None:
             loaded = self.prepared_rows(keyset, place, limit, shape)
             if loaded is not None:
                 total = self.counted(self.visible()) if count else None
                 return self.page(loaded, keyset, place, limit, shape, total)
         queryset = self.narrowed() if narrowed else self.visible()
+        if parent is not None:
+            queryset = parent.narrow(self, queryset, self.parent_id)
         total = self.counted(queryset) if count else None
         loaded = self.rows_in_order(queryset, keyset, place, limit, shape)
         return self.page(loaded, keyset, place, limit, shape, total)

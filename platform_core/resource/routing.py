@@ -22,6 +22,7 @@ from platform_core.resource.exports import EXPORT_PARAMETERS
 from platform_core.resource.field_access import field_rule_problems
 from platform_core.resource.filters import LIST_PARAMETERS, ORDERING, SEARCH
 from platform_core.resource.gate import guard
+from platform_core.resource.nesting import parents_of
 from platform_core.resource.operations import STANDARD_ACTIONS, operations_of
 from platform_core.resource.rate_limits import RateLimit
 
@@ -180,6 +181,27 @@ def resource_urls(slug: str, resource: type[Resource]) -> list[URLPattern]:
     ]
 
 
+def nested_urls(
+    slug: str, resource: type[Resource], siblings: Mapping[str, type[Resource]]
+) -> list[URLPattern]:
+    """Return the patterns of a resource below its parents; raises ``TypeError`` as ``parents_of``."""
+    name = name_of(resource)
+    exposed = set(resource.actions)
+    found = []
+    for word, parent in parents_of(resource, siblings, name):
+        below = f"{word}/<uuid:{parent.parameter}>/{name}/"
+        routes = [(below, f"{word}-{name}-list", _exposed(_COLLECTION, exposed))]
+        if "create" in exposed:
+            many = {"post": f"{BULK_PREFIX}create"}
+            routes.append((f"{below}bulk/create/", f"{word}-{name}-bulk-create", many))
+        found += [
+            path(route, resource.as_route(actions, slug, parent), name=route_name)
+            for route, route_name, actions in routes
+            if actions
+        ]
+    return found
+
+
 def _exchanged(resource: type[Resource]) -> Iterator[tuple[str, str]]:
     """Yield what the resource does with files, and by which method: only what its policy says somebody may."""
     allowed, exposed = resource.policy.actions, set(resource.actions)
@@ -203,6 +225,9 @@ def build_plugin_urls(
     patterns: list[URLPattern | URLResolver] = []
     for resource in resources:
         patterns.extend(resource_urls(slug, resource))
+    siblings = {name_of(one): one for one in resources}
+    for resource in resources:
+        patterns.extend(nested_urls(slug, resource, siblings))
     patterns.extend(_route(slug, route) for route in routes)
     return patterns
 

@@ -44,6 +44,7 @@ class Writes:
     policy: ClassVar[Any]
     model: ClassVar[Any]
     kwargs: Any
+    parent: Any
     request: Any
     visible: Callable[[], QuerySet[Any]]
     accessible: Any
@@ -93,8 +94,10 @@ class Writes:
         self.created_id = created.pk
         found = self.verified("add", created.pk, self.rules_of_written())
         response = self.answer_row(found, status=201)
-        place = self.request.path.removesuffix("bulk/create/")
-        response["Location"] = f"{place}{created.pk}/"
+        place = self.request.path.removesuffix("bulk/create/").split("/")
+        if self.parent is not None:
+            del place[-4:-2]  # the row's own address is not below its parent
+        response["Location"] = f"{'/'.join(place)}{created.pk}/"
         return response
 
     def created(self) -> Any:
