@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from platform_core.plugin import API_PREFIX
 from platform_core.resource import Resource, not_found
 from platform_core.resource.descriptions import operations_in
+from platform_core.resource.nesting import Parent
 from platform_core.resource.openapi import PlatformSchemaGenerator
 
 CORE = "core"
@@ -27,12 +28,13 @@ _PLUGIN = re.compile(rf"/{API_PREFIX}(\w+)/(.*)\Z")
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method at one address; ``resource`` and ``action`` when a resource answers it."""
+    """One method at one address; ``resource``, ``action``, and ``parent`` below one, when a resource answers it."""
 
     method: str
     address: str
     resource: type[Resource] | None = None
     action: str = ""
+    parent: Parent | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -68,7 +70,7 @@ def mounted_operations(described: Mapping[str, Any]) -> list[Operation]:
         resource = getattr(view, "cls", None)
         if isinstance(resource, type) and issubclass(resource, Resource):
             found += [
-                Operation(method.upper(), address, resource, action)
+                Operation(method.upper(), address, resource, action, view.initkwargs.get("parent"))
                 for method, action in view.actions.items()
             ]
         elif not _PLUGIN.match(address) and not _is_nothing(view):

@@ -136,6 +136,10 @@ def _to_resource(operation: Operation, resource: type[Resource], world: World) -
     row = new_row(resource.model, world)
     body = _body_of(subject, action, row, world)
     address = operation.address.replace("{id}", str(row.pk)).replace("{version}", "1")
+    if operation.parent is not None:  # of the new row, or of the one that is listed
+        field = operation.parent.field
+        key = body[field] if action == "create" else getattr(row, f"{field}_id")
+        address = address.replace(f"{{{operation.parent.parameter}}}", str(key))
     if action == "diff":
         address += "?from=1&to=1"
     if action == "list":

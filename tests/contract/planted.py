@@ -29,6 +29,7 @@ from platform_identity.models import User
 from platform_identity.resources import UserResource, UserSerializer
 from tests.core.resource.testapp.grants import SUBTITLE, MemoryGrantSource, registry
 from tests.core.resource.testapp.models import Book
+from tests.core.resource.testapp.resources import ShelfResource
 
 LIBRARY = "resource_testapp"
 FLAG = "resource_testapp.planted"
@@ -37,9 +38,9 @@ _FIELDS = ("id", "title", "subtitle", "shelf", "sequel_to", "isbn", "version")
 
 @contextmanager
 def mounted(resource: type[Resource], slug: str = LIBRARY) -> Iterator[ResourceSubject]:
-    """Serve ``resource`` alone, over the library's permissions when it is one of the library."""
+    """Serve ``resource``, with those ``beside`` it only, over the library's permissions when it is one of the library."""
     urls: Any = ModuleType("planted_urls")
-    patterns = build_plugin_urls(slug, [resource])
+    patterns = build_plugin_urls(slug, [resource, *getattr(resource, "beside", ())])
     urls.urlpatterns = [path(f"api/v1/{slug}/", include((patterns, slug)))]
     with override_settings(ROOT_URLCONF=urls):
         if slug != LIBRARY:
@@ -282,6 +283,43 @@ class LooseFilter(Sound):
         found = self.visible().filter(shelf=self.request.GET["shelf"])
         rows = self.rows_in_order(found, keyset, None, 25, WHOLE)
         return self.page(rows, keyset, None, 25, WHOLE, None)
+
+
+class Nested(Sound):
+    """Books below shelves, as they should be served."""
+
+    filterset_fields = {"shelf": ["exact"]}
+    parents = {"shelves": "shelf"}
+    beside: tuple[type[Resource], ...] = (ShelfResource,)
+
+
+class NestedShowsAll(Nested):
+    """Fault: the list forgets below what it is asked for."""
+
+    def list(self) -> Any:
+        self.parent = None
+        return super().list()
+
+
+class NestedTakesOther(Nested):
+    """Fault: the body says below what the new row is."""
+
+    def change_one(self) -> Any:
+        self.parent = None
+        return super().change_one()
+
+
+class OpenShelves(ShelfResource):
+    """Fault: whoever it is finds every shelf."""
+
+    def visible(self) -> Any:
+        return self.get_queryset()
+
+
+class NestedOpen(Nested):
+    """Books below shelves that one may not see."""
+
+    beside = (OpenShelves,)
 
 
 class Guarded(Sound):

@@ -37,6 +37,7 @@ from platform_core.testing.contract import (
     exchange,
     fields,
     fuzzing,
+    nesting,
     promises,
     states,
     structure,
@@ -106,6 +107,24 @@ def test_a_fault_of_a_resource_is_caught_and_a_sound_one_passes(
         check(subject)
     with mounted(faulty) as subject, pytest.raises(AssertionError, match=told):
         check(subject)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("faulty", "told"),
+    [
+        (planted.NestedShowsAll, "lacks its row or shows one of another"),
+        (planted.NestedTakesOther, "create below a parent answers 201, not 422"),
+        (planted.NestedOpen, "list in .* answers .200, .* to who may not see the parent"),
+    ],
+)
+def test_a_fault_below_a_parent_is_caught_and_a_sound_one_passes(
+    faulty: type[Resource], told: str
+) -> None:
+    with mounted(planted.Nested) as subject:
+        nesting.check_nested_addresses(subject)
+    with mounted(faulty) as subject, pytest.raises(AssertionError, match=told):
+        nesting.check_nested_addresses(subject)
 
 
 FIELD_FAULTS: list[tuple[type[Resource], str]] = [

@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 from platform_core.access import ANONYMOUS, Actor
 from platform_core.plugin import API_PREFIX
 from platform_core.testing.actors import credentials_of, new_user
+from platform_core.testing.contract.nesting import nestings_of
 from platform_core.testing.contract.subjects import PluginSubject, all_permissions, stage, undone
 from platform_core.testing.factories import make
 
@@ -62,10 +63,20 @@ def check_fuzzed(
         schema = schemathesis.openapi.from_dict({**document, "paths": paths})
         schema.app = _ActorHandler(actor)
         rows = {subject.url: str(make(subject.model).pk) for subject in plugin.resources}
+        below = {
+            one.url(f"{{{one.parent.parameter}}}"): {
+                one.parent.parameter: str(make(one.parent.resource.model).pk)
+            }
+            for subject in plugin.resources
+            for one in nestings_of(subject)
+        }
         for found in schema.get_all_operations():
             operation: Any = found.ok()  # type: ignore[union-attr]  # an invalid document is refused before
             key = next((rows[url] for url in rows if operation.path.startswith(f"{url}{{id}}")), "")
-            count, told = _fuzz(operation, examples, key)
+            known = below.get(
+                operation.path.removesuffix("bulk/create/"), {"id": key} if key else {}
+            )
+            count, told = _fuzz(operation, examples, known)
             sent += count
             faults += told
     if faults:
@@ -73,8 +84,11 @@ def check_fuzzed(
     return sent
 
 
-def _fuzz(operation: Any, examples: int, key: str) -> tuple[int, list[str]]:
-    """Send ``examples`` requests to ``operation``; return how many were sent, and the first fault of each kind."""
+def _fuzz(operation: Any, examples: int, known: Mapping[str, str]) -> tuple[int, list[str]]:
+    """Send ``examples`` requests to ``operation``, every second with the ``known`` parts of its path.
+
+    Return how many were sent, and the first fault of each kind.
+    """
     sent = 0
     faults: dict[str, str] = {}
 
@@ -90,8 +104,8 @@ def _fuzz(operation: Any, examples: int, key: str) -> tuple[int, list[str]]:
     def run(case: Any) -> None:
         nonlocal sent
         sent += 1
-        if key and sent % 2:
-            case.path_parameters = {**case.path_parameters, "id": key}
+        if known and sent % 2:
+            case.path_parameters = {**case.path_parameters, **known}
         with undone():
             response = case.call(base_url="http://localhost")
         try:

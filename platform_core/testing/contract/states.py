@@ -13,6 +13,7 @@ from platform_core.plugin import API_PREFIX
 from platform_core.registry import installed
 from platform_core.registry.discovery import discover
 from platform_core.registry.resolution import resolve
+from platform_core.testing.contract.nesting import nestings_of
 from platform_core.testing.contract.subjects import PluginSubject
 
 SOME_ID = "00000000-0000-7000-8000-000000000000"
@@ -57,6 +58,7 @@ def addresses_of(plugin: PluginSubject) -> list[str]:
     found = [f"/{API_PREFIX}{plugin.slug}/"]
     for subject in plugin.resources:
         found += [subject.url, f"{subject.url}{SOME_ID}/"]
+        found += [one.url(SOME_ID) for one in nestings_of(subject)]
     routes = installed().of_plugin(plugin.slug, "routes")
     found += [f"/{API_PREFIX}{plugin.slug}/{one.path}" for one in routes if "<" not in one.path]
     return found

@@ -27,6 +27,7 @@ from platform_core.registry import installed
 from platform_core.resource.openapi import PlatformSchemaGenerator
 from platform_core.resource.routing import resource_urls
 from platform_core.testing.actors import GrantsDouble, new_user
+from platform_core.testing.contract.nesting import below_parents
 from platform_core.testing.contract.subjects import (
     PluginSubject,
     ResourceSubject,
@@ -151,11 +152,13 @@ def valid_openapi(document: dict[str, Any] | None = None) -> dict[str, Any]:
 
 def check_openapi(subject: ResourceSubject, document: dict[str, Any]) -> None:
     """Assert that the OpenAPI ``document`` has every path and method of the resource."""
-    for pattern in resource_urls(subject.slug, subject.resource):
-        path = _PARAMETER.sub(r"{\1}", f"/api/v1/{subject.slug}/{pattern.pattern}")
-        described = document["paths"].get(path, {})
-        found: Any = pattern.callback
-        missing = sorted(set(found.actions) - set(described))
+    found: Iterator[tuple[str, Any]] = (
+        (f"/api/v1/{subject.slug}/{pattern.pattern}", pattern.callback)
+        for pattern in resource_urls(subject.slug, subject.resource)
+    )
+    for address, view in (*found, *below_parents(subject)):
+        path = _PARAMETER.sub(r"{\1}", address)
+        missing = sorted(set(view.actions) - set(document["paths"].get(path, {})))
         if missing:
             raise AssertionError(f"OpenAPI does not describe {', '.join(missing)} {path}.")
 

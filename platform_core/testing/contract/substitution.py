@@ -80,7 +80,7 @@ def _check_filter(subject: ResourceSubject, one: Filter, grants: GrantsDouble) -
     found, wanted = (
         client.get(subject.url, {one.parameter: str(key)}) for key in (target.pk, uuid.uuid4())
     )
-    _require_alike(subject, f"the filter {one.parameter}", _told(found), _told(wanted))
+    _require_alike(subject, f"the filter {one.parameter}", told(found), told(wanted))
 
 
 def row_with(subject: ResourceSubject, name: str) -> Any:
@@ -142,12 +142,12 @@ def _answer(subject: ResourceSubject, actor: Actor, action: Action, key: Any, bo
     part = "" if action.is_of_collection else f"{key}/{action.suffix}"
     send = getattr(client_for(actor), action.method)
     with undone():
-        return _told(
+        return told(
             send(f"{subject.url}{part}") if action.reads else send(f"{subject.url}{part}", body)
         )
 
 
-def _told(response: Any) -> tuple[int, Any]:
+def told(response: Any) -> tuple[int, Any]:
     """Return what an answer says beside the number of the request."""
     content = response.json() if response.content else None
     if isinstance(content, dict):

@@ -17,6 +17,7 @@ from platform_core.testing.contract import (
     exchange,
     fields,
     fuzzing,
+    nesting,
     promises,
     states,
     structure,
@@ -50,6 +51,12 @@ def test_the_id_of_anothers_row_tells_nothing(contract_resource: ResourceSubject
 def test_two_owners_are_kept_apart(contract_resource: ResourceSubject) -> None:
     """Wherever an id may stand, and in filters, cursors, preconditions and keys; no table changes."""
     two_worlds.check_two_worlds(contract_resource)
+
+
+@pytest.mark.django_db
+def test_below_a_parent_there_is_what_belongs_to_it(contract_resource: ResourceSubject) -> None:
+    """Nothing of others, and nothing at all for who may not see the parent."""
+    nesting.check_nested_addresses(contract_resource)
 
 
 @pytest.mark.django_db

@@ -80,6 +80,7 @@ class CourseOfferingResource(Resource):
     serializer_class = CourseOfferingSerializer
     policy = Policy.standard("education.courseoffering")
     name = "course-offerings"
+    parents = {"schools": "school"}
     filterset_fields = {
         "sourced_id": SOURCED,
         "school": ("exact", "in"),
