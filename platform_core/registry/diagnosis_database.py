@@ -16,9 +16,10 @@ CORE_TABLES = frozenset(
         *("django_migrations", "platform_core_cache"),
         *("procrastinate_events", "procrastinate_jobs", "procrastinate_periodic_defers"),
         "procrastinate_workers",
+        *("platform_core_auditevent", "platform_core_auditpayload", "platform_core_auditseal"),
     }
 )
-"""Tables without a model that makes them: Django's, the core's own, and those of the queue."""
+"""Tables that no model makes: Django's, the core's own, those of the queue and of the audit trail."""
 
 
 def database_findings(situation: Situation) -> Iterator[Finding]:
