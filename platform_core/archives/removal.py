@@ -15,6 +15,7 @@ from platform_core.archives.parts import own_parts, parts_elsewhere
 from platform_core.archives.reading import Progress
 from platform_core.archives.taking import applied_migrations, portable_grants, take_archive
 from platform_core.archives.writing import ArchiveWriter
+from platform_core.audit import Event, record
 from platform_core.conf.deployment import Deployment
 from platform_core.registry.configuration import replace_file, write_lists
 from platform_core.registry.lists import Lists
@@ -145,6 +146,15 @@ def uninstall(removal: Removal, progress: Progress) -> str:
                 writer.place()
                 progress("Removing", 0, 1)
                 _remove(slug)
+                record(
+                    Event(
+                        action="plugin.uninstalled",
+                        plugin=slug,
+                        target_type="plugin",
+                        target_id=slug,
+                        details={"archive": removal.target.name, "seal": seal},
+                    )
+                )
                 if deployment.file.exists():
                     before = write_lists(
                         deployment.file, removal.lists.without(slug), sections={slug: None}

@@ -26,6 +26,7 @@ from platform_core.archives.references import clear, dangling_references
 from platform_core.archives.schema import SchemaSteps, steps_to
 from platform_core.archives.taking import applied_migrations, ledger_record, portable_grants
 from platform_core.archives.writing import rows_of
+from platform_core.audit import Event, record
 from platform_core.conf.deployment import Deployment
 from platform_core.durable import sync_folder
 from platform_core.registry.configuration import write_lists
@@ -82,6 +83,9 @@ def restore(
     try:
         with transaction.atomic():
             done = _load(archive, steps, clear_missing=clear_missing, progress=progress)
+            record(
+                Event(action="plugin.restored", plugin=slug, target_type="plugin", target_id=slug)
+            )
             if dry_run:
                 transaction.set_rollback(True)
     except DatabaseError as error:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import subprocess  # nosec B404
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ import orjson
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from platform_core.audit.digests import canonical
+from platform_core.audit.digests import BEGINNING, canonical
 from platform_core.audit.keys import SigningKey, is_signed, key_id, signing_key
 from platform_core.conf.deployment import Deployment
 from platform_core.durable import sync_folder
@@ -139,16 +139,15 @@ def _line(one: Checkpoint, signature: str) -> bytes:
 
 def append_checkpoint(
     deployment: Deployment,
+    head: Callable[[], tuple[int, bytes] | None],
     *,
-    seq: int,
-    chain: bytes,
     complete_to: int,
     kind: Kind = "seal",
     reason: str = "",
 ) -> Checkpoint | None:
     """Sign where the chain stands, on disk before this returns, and hand it to the deployment's command.
 
-    None when the last checkpoint says as much already. Raises CheckpointBroken when the file's end cannot be
+    ``head`` is asked when nobody else writes to the file, so that its lines follow one another as the seals do. None when the last checkpoint says as much already. Raises CheckpointBroken when the file's end cannot be
     continued, KeyUnusable and OSError.
     """
     key = signing_key(deployment)
@@ -156,6 +155,7 @@ def append_checkpoint(
     with _one_at_a_time(file.path):
         _cut_torn_end(file.path)
         last, previous = file.last()
+        seq, chain = head() or (0, BEGINNING)
         if last is not None and kind == "seal" and _says(last, seq, chain.hex(), complete_to):
             return None
         made = Checkpoint(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
+import psycopg
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError
 from django.utils.translation import gettext_lazy as _
 
@@ -99,6 +100,18 @@ def write_events(events: Sequence[Event], *, using: str = DEFAULT_DB_ALIAS) -> N
         raise AuditUnavailable(
             _("This cannot be recorded now, so it was not done. Tell an operator.")
         ) from error
+
+
+def write_beside(connection: psycopg.Connection[Any], event: Event) -> bool:
+    """Write one event by a connection that is not Django's; False when the database has no audit trail yet.
+
+    For commands that work on databases as a whole, before or without any application. The connection commits by itself.
+    """
+    found = connection.execute("SELECT to_regclass('platform_core_auditpayload') IS NOT NULL")
+    if (found.fetchone() or (False,))[0] is not True:
+        return False
+    connection.execute(*insertion([event]))
+    return True
 
 
 def insertion(events: Sequence[Event]) -> tuple[str, list[Any]]:

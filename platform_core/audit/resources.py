@@ -30,6 +30,12 @@ PERMISSIONS = (
         model=_EVENT,
     ),
     Permission(
+        name=EXPORT_AUDIT,
+        title=_("Export the audit trail"),
+        rule=Granted(EXPORT_AUDIT),
+        model=_EVENT,
+    ),
+    Permission(
         name=VIEW_PERSONAL,
         title=_("View the personal part of audit events"),
         rule=Granted(VIEW_PERSONAL),
@@ -76,7 +82,7 @@ class AuditEventResource(Resource):
     name = "audit"
     id_converter = "int"
     actions = ("list", "retrieve")
-    policy = Policy(view=VIEW_AUDIT)
+    policy = Policy(view=VIEW_AUDIT, export=EXPORT_AUDIT)
     ordering = "-id"
     filterset_fields = {
         "actor_id": ["exact"],

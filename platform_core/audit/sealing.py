@@ -80,7 +80,7 @@ class Sealer:
         checkpoint = None
         if head is not None:
             checkpoint = append_checkpoint(
-                self._deployment, seq=head[0], chain=head[1], complete_to=frontier.complete_to
+                self._deployment, head_of_chain, complete_to=frontier.complete_to
             )
         return Sealed(events=events, seq=head[0] if head else 0, checkpoint=checkpoint)
 

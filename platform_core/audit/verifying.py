@@ -111,7 +111,7 @@ class _Walk:
         self._before = timezone.now() - grace
         self._chain = BEGINNING
         self._uncovered: int | None = None
-        self._last: Checkpoint | None = None
+        self._complete_to = 0
         self._file_break: Break | None = None
 
     def run(self) -> None:
@@ -228,15 +228,13 @@ class _Walk:
         self._verdict.checkpoints += 1
         self._verdict.covered_to = checkpoint.seq
         self._uncovered = None
-        self._last = checkpoint
+        restored = checkpoint.kind == "restored"
+        self._complete_to = max(checkpoint.complete_to, 0 if restored else self._complete_to)
 
     def _judge_end(self) -> None:
         ((self._verdict.unsealed, lowest),) = _rows(_UNSEALED)
-        if lowest is not None and self._last is not None and lowest <= self._last.complete_to:
-            told = (
-                f"it is not in the chain, and up to {self._last.complete_to} every event had been sealed "
-                f"at the checkpoint in line {self._last.line}"
-            )
+        if lowest is not None and lowest <= self._complete_to:
+            told = f"it is not in the chain; a checkpoint says that up to {self._complete_to} every event was"
             self._fail("inserted", "event", lowest, told)
         for (event_id,) in _rows(_ORPHAN):
             self._fail("inserted", "payload", event_id, "there is no event of it")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +30,9 @@ from platform_core.cli.operator import acting_operator
 from platform_core.cli.output import console, fail
 from platform_core.registry.problems import PluginProblem
 
+if TYPE_CHECKING:
+    from platform_core.contributions import Command
+
 CORE_COMMANDS = (
     "init",
     "check",
@@ -43,6 +46,7 @@ CORE_COMMANDS = (
     "tasks",
     "audit",
 )
+_CORE_GROUPS = ("plugin", "db", "tasks", "audit")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     app = build_app()
     command = first_command(words)
     if command is None or command in CORE_COMMANDS:
-        app(words)
+        with acting_operator(_spoken(words, _CORE_GROUPS)):
+            app(words)
         return
     folder = boot.deployment_folder(_option_dir(words))
     as_json = "--json" in words
@@ -60,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with boot.database(deployment, as_json=as_json):
             boot.set_up(deployment, as_json=as_json)
             add_contributed(app)
-            with _refusals_told(as_json=as_json), acting_operator(command):
+            groups = {one.name.partition(" ")[0] for one in _contributed() if " " in one.name}
+            with _refusals_told(as_json=as_json), acting_operator(_spoken(words, groups)):
                 app(words)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
@@ -138,10 +144,8 @@ def _options(
 
 def add_contributed(app: typer.Typer) -> None:
     """Add the commands of the enabled plugins; ``user create`` becomes a group with a command."""
-    from platform_core.registry import installed
-
     groups: dict[str, typer.Typer] = {}
-    for command in installed().contributions("commands"):
+    for command in _contributed():
         first, _, second = command.name.partition(" ")
         if not second:
             app.command(first, help=command.help)(command.run)
@@ -155,6 +159,22 @@ def add_contributed(app: typer.Typer) -> None:
                 """Commands of an enabled plugin."""
 
         groups[first].command(second, help=command.help)(command.run)
+
+
+def _contributed() -> Sequence[Command]:
+    from platform_core.registry import installed
+
+    found: Sequence[Command] = installed().contributions("commands")
+    return found
+
+
+def _spoken(words: Sequence[str], groups: Collection[str]) -> str:
+    """Return the words that name the command, without its arguments, which may be about people."""
+    first = first_command(words)
+    if first is None or first not in groups:
+        return first or ""
+    second = first_command(words[words.index(first) + 1 :])
+    return f"{first} {second or ''}".strip()
 
 
 def first_command(words: Sequence[str]) -> str | None:

@@ -21,7 +21,6 @@ from platform_core.audit.checkpoints import (
 )
 from platform_core.audit.keys import KeyUnusable, key_id, public_key, signing_key
 from platform_core.cli import boot
-from platform_core.cli.operator import acting_operator
 from platform_core.cli.output import PROBLEMS, AsJson, console, print_json, refuse
 from platform_core.conf.deployment import Deployment
 
@@ -89,20 +88,13 @@ def checkpoint(
 ) -> None:
     """Show the last checkpoint and the public key; with --restored sign that the database was put back on purpose."""
     from platform_core.audit import Event, record
-    from platform_core.audit.digests import BEGINNING
     from platform_core.audit.sealing import head_of_chain
 
     with _deployment(as_json=as_json) as deployment:
         if restored:
-            head = head_of_chain() or (0, BEGINNING)
             record(Event(action="audit.restored", plugin="platform_core", reason=restored))
             append_checkpoint(
-                deployment,
-                seq=head[0],
-                chain=head[1],
-                complete_to=0,
-                kind="restored",
-                reason=restored,
+                deployment, head_of_chain, complete_to=0, kind="restored", reason=restored
             )
         last, _ = own_file(deployment).last()
         pem = signing_key(deployment).public_pem
@@ -155,8 +147,7 @@ def _deployment(*, as_json: bool) -> Iterator[Deployment]:
     with boot.database(deployment, as_json=as_json), boot.reporting(as_json=as_json):
         boot.set_up(deployment, as_json=as_json)
         try:
-            with acting_operator("audit"):
-                yield deployment
+            yield deployment
         except CheckpointBroken as error:
             refuse(
                 f"The last checkpoint cannot be continued: {error}.",

@@ -17,6 +17,7 @@ from platform_core.backups.errors import BackupError
 from platform_core.backups.server import DatabaseServer
 from platform_core.backups.tables import database_size, server_version
 from platform_core.cli import boot, db_backups
+from platform_core.cli.audited_backups import tell
 from platform_core.cli.output import PROBLEMS, AsJson, console, print_json, refuse, step, table
 from platform_core.conf.deployment import Deployment
 from platform_core.services import EmbeddedPostgresError, Lease
@@ -96,6 +97,7 @@ def shell(context: typer.Context) -> None:
     with boot.database(deployment) as server:
         with boot.reporting(as_json=False):
             command = server.command("psql")
+            tell(server, "database.shell_opened")
         kept = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for psql
         try:
             done = subprocess.run(  # noqa: S603  (the wheel's psql; the words are the operator's)

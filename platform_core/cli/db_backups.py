@@ -20,6 +20,7 @@ from platform_core.backups.restoring import (
 from platform_core.backups.server import DatabaseServer
 from platform_core.backups.upgrading import drop_kept_clusters, upgrade_cluster
 from platform_core.cli import boot
+from platform_core.cli.audited_backups import tell, tell_of_restore
 from platform_core.cli.imports import progress_bar
 from platform_core.cli.output import AsJson, console, fail, print_json, refuse
 from platform_core.conf.deployment import Deployment
@@ -64,6 +65,7 @@ def backup(
         progress_bar(quiet=as_json) as progress,
     ):
         made = make_backup(server, deployment.data_dir, deployment.file, wanted, progress=progress)
+        tell(server, "backup.made", backup=made.path.name, secrets=wanted.secrets)
     facts = {
         "path": made.path,
         "size": made.path.stat().st_size,
@@ -128,6 +130,7 @@ def restore(
                     restored = restore_backup(
                         server, deployment.data_dir, archive, progress=progress
                     )
+                    tell_of_restore(server, deployment, file)
         else:
             confirmed(deployment, confirm, as_json=as_json)
         dropped = (

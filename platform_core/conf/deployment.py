@@ -89,8 +89,6 @@ class CoreSettings(PluginSettings):
     """When ``platformctl run`` makes a backup each day, as ``HH:MM`` in the deployment's time zone."""
     backup_keep: int = Field(default=7, ge=1)
     """How many backups a scheduled one leaves in the data folder."""
-    audit_seal_every: int = Field(default=10, ge=1, le=3600)
-    """Seconds between two looks of ``platformctl run`` for events of the audit trail that are not sealed yet."""
     audit_signing_key: SecretStr | None = None
     """The Ed25519 private key, in PEM, that signs checkpoints of the audit trail; else one kept in the data folder."""
     audit_checkpoints: Path = Path("audit")

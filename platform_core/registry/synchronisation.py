@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
 
+from platform_core.audit import Event, record
 from platform_core.registry.contents import Registry, installed
 from platform_core.registry.provenance import STANDING_KINDS, contents
 
@@ -51,6 +52,8 @@ def _write_ledger(registry: Registry) -> None:
         record = known.get(plugin.slug)
         if record is None or record.state != plugin.state:
             facts["state_since"] = now
+        if record is None or (record.state, record.version) != (facts["state"], facts["version"]):
+            _tell_of_state(record, plugin.slug, facts)
         if record is None:
             PluginRecord.objects.create(slug=plugin.slug, changed_at=now, **facts)
         elif any(getattr(record, name) != value for name, value in facts.items()):
@@ -60,6 +63,23 @@ def _write_ledger(registry: Registry) -> None:
         changed_at=now, state_since=now, state="broken"
     )
     _write_contents(registry)
+
+
+def _tell_of_state(before: Any, slug: str, facts: dict[str, Any]) -> None:
+    """Record in the audit trail that a plugin has come, changed its state, or another version of it was loaded."""
+    details = {name: facts[name] for name in ("state", "version")}
+    if before is not None:
+        details |= {"state_before": before.state, "version_before": before.version}
+    is_upgrade = before is not None and before.state == facts["state"]
+    record(
+        Event(
+            action="plugin.upgraded" if is_upgrade else f"plugin.{facts['state']}",
+            plugin=slug,
+            target_type="plugin",
+            target_id=slug,
+            details=details,
+        )
+    )
 
 
 def _write_contents(registry: Registry) -> None:

@@ -254,10 +254,13 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
 
     def answer(self) -> HttpResponse:
         """Run the action; an unsafe one inside a transaction that any error undoes."""
+        response: HttpResponse
         if self.action in _SAFE:
-            if self.leaves_trail:
+            if self.action == "export":  # told of before it begins: its transaction only reads
                 record_read(self)
-            response: HttpResponse = getattr(self, str(self.action))()
+            response = getattr(self, str(self.action))()
+            if self.action in self.audited_reads:
+                record_read(self)
             return response
         is_import = self.action == "import"
         known = _DRY_RUN_ONLY | IMPORT_PARAMETERS if is_import else _DRY_RUN_ONLY

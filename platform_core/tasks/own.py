@@ -7,9 +7,11 @@ import time
 from datetime import timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from platform_core.audit.sealing import seal_all
 from platform_core.contributions import Schedule
 from platform_core.models import IdempotencyRecord, Operation, TaskRecord
 from platform_core.operations import files
@@ -46,12 +48,20 @@ def forget_expired() -> dict[str, int]:
     return {"answers": forgotten, "operations": len(expired)}
 
 
+@task(unique=True)
+def seal_audit_trail() -> dict[str, int]:
+    """Seal what the audit trail has gained, and sign a checkpoint behind it."""
+    sealed = seal_all(settings.PLATFORM.deployment)
+    return {"sealed": sealed.events, "chain": sealed.seq}
+
+
 def _settled(made: PlatformTask[Any]) -> PlatformTask[Any]:
     return dataclasses.replace(made, settled=settle)
 
 
 TASKS: tuple[PlatformTask[Any], ...] = (
     forget_expired,
+    seal_audit_trail,
     _settled(run_operation),
     _settled(run_operation_freely),
 )
@@ -61,5 +71,11 @@ SCHEDULES = (
         title=_("Forget what has expired"),
         task=forget_expired,
         cron="17 * * * *",
+    ),
+    Schedule(
+        name="platform_core.seal_audit_trail",
+        title=_("Seal the audit trail"),
+        task=seal_audit_trail,
+        cron="* * * * *",
     ),
 )

@@ -13,6 +13,8 @@ from django.urls import include, path
 from rest_framework import serializers
 
 from platform_core.access import FieldAccess, Granted, Policy, using_permissions
+from platform_core.audit.actions import Action, running
+from platform_core.audit.recording import Event, write_events
 from platform_core.resource import (
     AccessibleFields,
     ModelSerializer,
@@ -214,6 +216,40 @@ class WritesPast(Sound):
             cursor.execute(
                 "UPDATE resource_testapp_book SET deleted_at = now() WHERE id = %s", [obj.pk]
             )
+
+
+class Unseen(Sound):
+    """Fault: changes are made past the audit trail."""
+
+    def change_and_tell(self) -> Any:
+        with running(Action()):
+            return super().change() if self.action != "create" else super().change_and_tell()
+
+
+class ToldTwice(Sound):
+    """Fault: a deletion is told twice."""
+
+    def delete_object(self, obj: Any) -> None:
+        super().delete_object(obj)
+        self.trail.done(obj.pk)
+
+
+class UnseenRefusals(Sound):
+    """Fault: nobody learns of refusals."""
+
+    @property
+    def leaves_trail(self) -> bool:
+        return False
+
+
+class TriesTold(Sound):
+    """Fault: what is only tried is told as if it were done."""
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().dispatch(request, *args, **kwargs)
+        if response.headers.get("Dry-Run"):
+            write_events([Event(action="tried", plugin=LIBRARY)])
+        return response
 
 
 class CarelessSerializer(SoundSerializer):

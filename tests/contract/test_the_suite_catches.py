@@ -43,6 +43,7 @@ from platform_core.testing.contract import (
     structure,
     substitution,
     suite,
+    trail,
     two_worlds,
 )
 from platform_core.testing.contract.subjects import PluginSubject, ResourceSubject
@@ -92,6 +93,14 @@ FAULTS: list[tuple[Check, type[Resource], str]] = [
     (exchange.check_exports, planted.ExportsToAll, "export answers 200 to anonymous, not 401"),
     (exchange.check_exports, planted.ExportsPart, "the export as jsonl is not the list"),
     (exchange.check_exports, planted.ExportsFormulas, "has the formula '=1"),
+    (trail.check_trail, planted.Unseen, r"update answers 200 to holder and leaves the events \[\]"),
+    (trail.check_trail, planted.ToldTwice, r"leaves the events \['done', 'done'\]"),
+    (
+        trail.check_trail,
+        planted.UnseenRefusals,
+        r"answers 401 to anonymous and leaves the events \[\]",
+    ),
+    (trail.check_trail, planted.TriesTold, "which was only tried, answers"),
     (answers.check_unknown_refused, planted.Careless, "a field that does not exist"),
     (answers.check_unknown_refused, planted.CarelessList, "a parameter that does not exist"),
 ]

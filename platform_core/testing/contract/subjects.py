@@ -132,9 +132,17 @@ class ResourceSubject:
             return frozenset({404})
         return admitted if rule.test(actor, row, model=self.model) else refused
 
-    def ask(self, actor: Actor, action: Action, row: Any, body: Mapping[str, Any] | None) -> Any:
+    def ask(
+        self,
+        actor: Actor,
+        action: Action,
+        row: Any,
+        body: Mapping[str, Any] | None,
+        *,
+        query: str = "",
+    ) -> Any:
         """Send the request of ``action`` as ``actor`` and return the response."""
-        part = "" if action.is_of_collection else f"{row.pk}/{action.suffix}"
+        part = ("" if action.is_of_collection else f"{row.pk}/{action.suffix}") + query
         send = getattr(client_for(actor), action.method)
         if action.reads:
             return send(f"{self.url}{part}")

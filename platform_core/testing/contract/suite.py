@@ -22,6 +22,7 @@ from platform_core.testing.contract import (
     states,
     structure,
     substitution,
+    trail,
     two_worlds,
 )
 from platform_core.testing.contract.subjects import PluginSubject, ResourceSubject
@@ -103,6 +104,12 @@ def test_rows_are_shown_as_the_serializer_says(contract_resource: ResourceSubjec
 def test_each_write_leaves_one_row_of_history(contract_resource: ResourceSubject) -> None:
     """With who did it and in which request."""
     answers.check_history(contract_resource)
+
+
+@pytest.mark.django_db
+def test_each_write_leaves_one_event_in_the_audit_trail(contract_resource: ResourceSubject) -> None:
+    """Done or refused, by whom and on what; a call that only tries leaves none."""
+    trail.check_trail(contract_resource)
 
 
 @pytest.mark.django_db

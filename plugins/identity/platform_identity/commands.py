@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
-from django.db import transaction
 
 from platform_core.access import acting_as, system_actor
+from platform_core.audit import Event, audited
 from platform_core.commands import AsJson, answer, refuse
 from platform_core.errors import DomainError
 from platform_identity.errors import SigningKeyError
@@ -37,7 +37,8 @@ def create_user(
     roles = _roles(wanted, as_json=as_json)
     password = _password(password_stdin=password_stdin, generate=generate, as_json=as_json)
     try:
-        with acting_as(operator, reason="user create"), transaction.atomic():
+        created = Event(action="identity.user_created", plugin="identity")
+        with acting_as(operator, reason="user create"), audited(created):
             user = users.create_user(email=email, password=password, display_name=name)
             for one in roles:
                 assignments.assign_role(user=user, role=one, granted_by=operator)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import orjson
 import pytest
 from django.db import connection
 
 from platform_core.access import Actor, acting_as
 from platform_core.audit.recording import Event, write_events
-from platform_core.audit.resources import ERASE_PERSONAL, VIEW_AUDIT, VIEW_PERSONAL
+from platform_core.audit.resources import (
+    ERASE_PERSONAL,
+    EXPORT_AUDIT,
+    VIEW_AUDIT,
+    VIEW_PERSONAL,
+)
 from platform_core.models import AuditEvent, AuditPayload
 from platform_core.testing.actors import GrantsDouble, client_for, new_user
 from platform_core.testing.contract import structure
@@ -146,6 +152,8 @@ def test_a_look_at_what_is_personal_leaves_an_event(auditor: Any) -> None:
         "platform_core.auditpayload",
         str(event.pk),
     )
+    assert auditor.get(f"{PAYLOADS}{looked.pk + 1000}/").status_code == 404
+    assert AuditEvent.objects.filter(target_id=str(looked.pk + 1000)).get().outcome == "refused"
 
 
 def test_what_is_personal_is_erased_once_and_with_a_reason(auditor: Any) -> None:
@@ -195,3 +203,19 @@ def test_the_trail_is_described_in_openapi() -> None:
         document["paths"][f"{AUDIT}{{id}}/"]["get"]["parameters"][0]["schema"]["type"] == "integer"
     )
     assert "post" in document["paths"][f"{PAYLOADS}{{id}}/erase/"]
+
+
+def test_the_trail_is_exported_by_who_may_and_that_leaves_an_event(grants: GrantsDouble) -> None:
+    one = made(action="exported", reason="=1+1")
+    actor = new_user()
+    grants.give(actor, VIEW_AUDIT)
+    assert client_for(actor).get(f"{AUDIT}export/?action=exported").status_code == 403
+    grants.give(actor, EXPORT_AUDIT)
+    answer = client_for(actor).get(f"{AUDIT}export/?action=exported&format=jsonl")
+    lines = b"".join(answer.streaming_content).splitlines()
+    assert [orjson.loads(line)["id"] for line in lines] == [one.pk]
+    told = AuditEvent.objects.filter(actor_id=actor.id).order_by("id")
+    assert [(event.action, event.outcome) for event in told] == [
+        ("export", "refused"),
+        ("export", "done"),
+    ]

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import translation
 
 from platform_core.access import acting_as
+from platform_core.audit import Event, audited
 from platform_core.conf import settings_of
 from platform_core.observability import pseudonym, security_event, security_refusal
 from platform_core.resource import client_address
@@ -54,7 +54,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def login(self, request: HttpRequest, user: User) -> None:
         """Sign ``user`` in and record on which device."""
-        with transaction.atomic(), acting_as(actor_of_user(user)):
+        signed_in = Event(action="identity.signed_in", plugin="identity")
+        with acting_as(actor_of_user(user)), audited(signed_in):
             super().login(request, user)
             started = sessions.start_session(
                 user=user,
@@ -65,6 +66,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             )
             security_event(
                 "identity.signed_in",
+                user=user.pk,
                 session=started.pk,
                 client=started.kind,
                 ip=self.get_client_ip(request),
@@ -87,7 +89,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def set_password(self, user: User, password: str) -> None:
         """Set a password that was validated already, which ends every session of the user."""
-        with acting_as(actor_of_user(user)):
+        changed = Event(action="identity.password_changed", plugin="identity")
+        with acting_as(actor_of_user(user)), audited(changed):
             users.set_password(user=user, password=password)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from importlib import import_module
 
@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from platform_core.audit import Event, audited
 from platform_core.conf import settings_of
 from platform_core.observability import security_event
 from platform_identity.models import LoginSession, RefreshToken, User
@@ -18,6 +19,7 @@ from platform_identity.settings import IdentitySettings
 
 KEPT_AFTER_END = timedelta(days=30)
 """How long an ended session stays in the list of a user's sign-ins."""
+_MOST_NAMED = 100
 
 
 def start_session(
@@ -53,15 +55,30 @@ def revoke_sessions(sessions: QuerySet[LoginSession], *, reason: str) -> int:
     )
     if not running:
         return 0
-    LoginSession.objects.filter(pk__in=[session.pk for session in running]).update(
-        revoked_at=timezone.now(), revoked_reason=reason
-    )
-    _forget_web_sessions(session.session_key for session in running)
-    for session in running:
-        security_event(
-            "identity.session_ended", user=session.user_id, session=session.pk, reason=reason
+    keys = [session.pk for session in running]
+    with audited(_ended(running, reason)):
+        LoginSession.objects.filter(pk__in=keys).update(
+            revoked_at=timezone.now(), revoked_reason=reason
         )
+        _forget_web_sessions(session.session_key for session in running)
+        for session in running:
+            security_event(
+                "identity.session_ended", user=session.user_id, session=session.pk, reason=reason
+            )
     return len(running)
+
+
+def _ended(sessions: Sequence[LoginSession], reason: str) -> Event:
+    """Return the one event of the audit trail for all that end together, about their user when it is one."""
+    users = {session.user_id for session in sessions}
+    return Event(
+        action="identity.sessions_ended",
+        plugin="identity",
+        target_type="identity.user",
+        target_id=str(users.pop()) if len(users) == 1 else "",
+        code=reason,
+        details={"sessions": [str(session.pk) for session in sessions[:_MOST_NAMED]]},
+    )
 
 
 def revoke_session(*, session: LoginSession, reason: str = "signed_out") -> LoginSession:
