@@ -24,6 +24,8 @@ from platform_core.audit.sealing import Sealer, head_of_chain, seal_all
 from platform_core.testing.contract.structure import scratch_database
 
 NONE = dt.timedelta(0)
+PATIENCE_S = 600
+"""After so long a test that hangs fails; nothing is measured by it."""
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +65,7 @@ class Held:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._written.wait(10)
+        assert self._written.wait(PATIENCE_S)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,7 +76,7 @@ class Held:
             with transaction.atomic():
                 write()
                 self._written.set()
-                self._go.wait(30)
+                self._go.wait(PATIENCE_S)
         finally:
             connection.close()
 
