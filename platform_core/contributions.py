@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
     from platform_core.access import Rule
+    from platform_core.events import Received
     from platform_core.tasks import PlatformTask
 
 PUBLIC = "public"
@@ -162,6 +163,21 @@ class Command:
     name: str
     run: Callable[..., Any]
     help: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A wish to hear of an event; ``name`` is ``<slug>.<name>``, ``event`` the name of the event.
+
+    ``run`` gets a ``platform_core.events.Received`` inside a transaction in which also its receipt is written: what it
+    does in the database happens once, however often it is called. Events of one aggregate come one after the other. When
+    it raises, the event comes again later, and is parked after eight attempts. The event may be one of a plugin that is
+    not there; then it never comes. What takes long belongs into a task that ``run`` enqueues.
+    """
+
+    name: str
+    event: str
+    run: Callable[[Received[Any]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

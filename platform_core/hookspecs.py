@@ -19,7 +19,9 @@ if TYPE_CHECKING:
         Role,
         Route,
         Schedule,
+        Subscription,
     )
+    from platform_core.events import Event
     from platform_core.resource import Resource
     from platform_core.tasks import PlatformTask
 
@@ -77,6 +79,16 @@ def tasks() -> Sequence[PlatformTask[Any]]:
 @hookspec
 def schedules() -> Sequence[Schedule]:
     """Return the times at which tasks of the plugin are enqueued by themselves."""
+
+
+@hookspec
+def events() -> Sequence[type[Event]]:
+    """Return the events that the plugin emits, classes derived from ``platform_core.events.Event``."""
+
+
+@hookspec
+def subscriptions() -> Sequence[Subscription]:
+    """Return the events that the plugin wants to hear of, its own and others', and what it does about them."""
 
 
 @hookspec

@@ -200,7 +200,7 @@ def _hold(slug: str, tables: Sequence[str]) -> None:
 
 
 def _remove(slug: str) -> None:
-    from platform_core.models import PluginRecord
+    from platform_core.models import EventDelivery, PluginRecord
 
     source = portable_grants()
     if source is not None:
@@ -218,6 +218,7 @@ def _remove(slug: str) -> None:
             )
         cursor.execute("DELETE FROM django_migrations WHERE app = %s", [slug])
     PluginRecord.objects.filter(slug=slug).delete()
+    EventDelivery.objects.filter(plugin=slug).delete()
 
 
 def _views_of(slug: str) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from platform_core.cli import (
     boot,
     db,
     deployments,
+    events,
     imports,
     plugin_removal,
     plugins,
@@ -44,6 +45,7 @@ CORE_COMMANDS = (
     "db",
     "worker",
     "tasks",
+    "events",
     "audit",
 )
 _CORE_GROUPS = ("plugin", "db", "tasks", "audit")
@@ -117,6 +119,7 @@ def build_app() -> typer.Typer:
     app.command("run")(serve.run)
     app.command("worker")(worker.worker)
     app.add_typer(tasks.app, name="tasks")
+    app.add_typer(events.app, name="events")
     app.command("import")(imports.import_files)
     app.command("startplugin")(startplugin.startplugin)
     plugins.app.command("uninstall")(plugin_removal.uninstall)

@@ -35,6 +35,8 @@ TITLES: dict[str, str] = {
     "health_probes": "Health probes",
     "tasks": "Background tasks",
     "schedules": "Schedules",
+    "events": "Events",
+    "subscriptions": "Subscriptions to events",
     "first_run": "First-run steps",
     "grant_source": "Source of grants",
     "published_hooks": "Hooks for other plugins",

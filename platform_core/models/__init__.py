@@ -4,6 +4,7 @@ from platform_core.models import links as _links  # noqa: F401 - it listens from
 from platform_core.models.audit import AuditEvent, AuditPayload, AuditSeal
 from platform_core.models.base import BaseModel
 from platform_core.models.constraints import UniqueAmongLive
+from platform_core.models.events import EventDelivery, EventReceipt, EventRecord, EventStream
 from platform_core.models.history import record_history
 from platform_core.models.idempotency import IdempotencyRecord
 from platform_core.models.identifiers import uuid7
@@ -21,6 +22,10 @@ __all__ = [
     "AuditSeal",
     "BaseModel",
     "DeletionBlocked",
+    "EventDelivery",
+    "EventReceipt",
+    "EventRecord",
+    "EventStream",
     "IdempotencyRecord",
     "LiveObjects",
     "Operation",

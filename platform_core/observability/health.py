@@ -21,6 +21,7 @@ from psycopg_pool import PoolTimeout
 from platform_core.backups import listing
 from platform_core.conf.base import LOOPBACK_HOSTS
 from platform_core.contributions import HealthResult
+from platform_core.events.overview import parked_owners
 from platform_core.observability.metrics import metrics_view
 from platform_core.registry import installed
 from platform_core.registry.ledger import database_problems
@@ -125,6 +126,8 @@ def check_health() -> Iterator[CheckResult]:
         yield _run("backup", "platform_core", _backup, critical=False)
     if settings.PLATFORM.resolution.held_back:
         yield _run("quarantine", "platform_core", _held_back, critical=False)
+    if installed().entries["subscriptions"]:
+        yield _run("events", "platform_core", _parked_events, critical=False)
     for entry in installed().entries["health_probes"]:
         probe = entry.item
         yield _run(probe.name, entry.owner, probe.check, critical=probe.critical)
@@ -172,6 +175,17 @@ def _tasks() -> HealthResult:
 def _held_back() -> HealthResult:
     held = settings.PLATFORM.resolution.held_back
     return HealthResult(healthy=False, detail=" ".join(str(one) for one in held))
+
+
+def _parked_events() -> HealthResult:
+    """Tell whose subscribers failed too often: somebody has to look, while everything else goes on."""
+    owners = parked_owners()
+    if not owners:
+        return HealthResult(healthy=True)
+    count, names = sum(owners.values()), ", ".join(owners)
+    what = "event is" if count == 1 else "events are"
+    detail = f"{count} {what} parked for {names}: see platformctl events list."
+    return HealthResult(healthy=False, detail=detail)
 
 
 def _backup() -> HealthResult:

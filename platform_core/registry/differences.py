@@ -23,6 +23,8 @@ HOOKS = (
     "health_probes",
     "tasks",
     "schedules",
+    "events",
+    "subscriptions",
     "first_run",
     "grant_source",
 )

@@ -26,6 +26,8 @@ HOOKS_BY_NAME = (
     "health_probes",
     "tasks",
     "schedules",
+    "events",
+    "subscriptions",
     "first_run",
     "grant_source",
 )

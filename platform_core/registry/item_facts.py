@@ -15,6 +15,8 @@ LEFT_OUT = frozenset({"name", "title"})
 
 def facts_of(item: Any) -> dict[str, Any]:
     """Return the facts of a contributed dataclass, resource class or other object, as JSON data."""
+    if hasattr(item, "model_fields"):
+        return _event_facts(item)
     if isinstance(item, type):
         return _resource_facts(item) if hasattr(item, "policy") else {"class": dotted(item)}
     if not dataclasses.is_dataclass(item):
@@ -25,6 +27,15 @@ def facts_of(item: Any) -> dict[str, Any]:
         if field.name not in LEFT_OUT and value is not None:
             found[field.name] = value
     return found
+
+
+def _event_facts(event: Any) -> dict[str, Any]:
+    return {
+        "class": dotted(event),
+        "version": event.version,
+        "aggregate": getattr(event, "aggregate", ""),
+        "payload": {name: str(one.annotation) for name, one in event.model_fields.items()},
+    }
 
 
 def _resource_facts(resource: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pluggy
 
 from platform_core import contributions, hookspecs
 from platform_core.access import PermissionRegistry, PermissionRegistryError
+from platform_core.events.declaring import Event
 from platform_core.registry.contents import Entry, Registry
 from platform_core.registry.costs import noted
 from platform_core.registry.problems import PluginErrors, PluginProblem, import_problem, location_of
@@ -31,10 +32,12 @@ ITEM_TYPES: dict[str, type[Any]] = {
     "health_probes": contributions.HealthProbe,
     "tasks": PlatformTask,
     "schedules": contributions.Schedule,
+    "subscriptions": contributions.Subscription,
     "first_run": contributions.FirstRunStep,
 }
 SINGLE_HOOKS = frozenset({"grant_source"})
-HOOKS = ("resources", *ITEM_TYPES, *SINGLE_HOOKS)
+CLASS_HOOKS = ("resources", "events")
+HOOKS = (*CLASS_HOOKS, *ITEM_TYPES, *SINGLE_HOOKS)
 SPECIFICATIONS = hookspecs.__name__
 
 
@@ -191,14 +194,23 @@ def _type_fault(hook: str, result: object) -> str:
     if not isinstance(result, list | tuple):
         return f"The hook {hook} returned {type(result).__name__}, not a list or tuple."
     for item in result:
-        if hook == "resources":
-            from platform_core.resource import Resource  # needs loaded models
-
-            if not (isinstance(item, type) and issubclass(item, Resource)):
-                return f"The hook {hook} returned {item!r}, which is not a Resource class."
+        if hook in CLASS_HOOKS:
+            base = _base_of(hook)
+            if not (isinstance(item, type) and issubclass(item, base)):
+                return (
+                    f"The hook {hook} returned {item!r}, which is not of the class {base.__name__}."
+                )
         elif not isinstance(item, ITEM_TYPES[hook]):
             return (
                 f"The hook {hook} returned a {type(item).__name__}, "
                 f"not a {ITEM_TYPES[hook].__name__}."
             )
     return ""
+
+
+def _base_of(hook: str) -> type[Any]:
+    if hook == "events":
+        return Event
+    from platform_core.resource import Resource  # needs loaded models
+
+    return Resource

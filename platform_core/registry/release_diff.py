@@ -29,12 +29,23 @@ NOUNS = {
     "api_authentication": ("API authentication", "API authentications"),
     "middleware": ("middleware", "middlewares"),
     "health_probes": ("health probe", "health probes"),
+    "events": ("event", "events"),
+    "subscriptions": ("subscription", "subscriptions"),
     "first_run": ("first-run step", "first-run steps"),
     "grant_source": ("source of grants", "sources of grants"),
 }
 TOLD_OTHERWISE = frozenset({"routes"})
 """Their addresses tell the same."""
-UNSEEN = frozenset({"health_probes", "first_run", "middleware", "django_apps", "django_settings"})
+UNSEEN = frozenset(
+    {
+        "health_probes",
+        "first_run",
+        "middleware",
+        "django_apps",
+        "django_settings",
+        "subscriptions",
+    }
+)
 """Kinds whose loss nobody outside the plugin relies on."""
 CHANGED: dict[str, Callable[[Facts, Facts], Iterator[Word]]] = {
     "addresses": addresses,

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from platform_core.audit import Event, record
+from platform_core.events.keeping import forget_deliveries
 from platform_core.registry.contents import Registry, installed
 from platform_core.registry.provenance import STANDING_KINDS, contents
 
@@ -30,6 +31,7 @@ def synchronise() -> None:
     with transaction.atomic():
         _write_ledger(registry)
         _create_flags(registry)
+        forget_deliveries(registry)
         for source in registry.contributions("grant_source"):
             source.synchronise(
                 registry.contributions("permissions"), registry.contributions("roles")

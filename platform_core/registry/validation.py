@@ -10,6 +10,7 @@ from django.apps import apps
 from platform_core.access import Granted
 from platform_core.contributions import PUBLIC, SIGNED_IN
 from platform_core.registry.contents import Entry, Registry
+from platform_core.registry.event_checks import event_faults, subscription_faults
 from platform_core.registry.problems import PluginProblem
 from platform_core.system import core_permissions
 
@@ -27,11 +28,12 @@ CORE_COMMANDS = frozenset(
         "worker",
         "db",
         "audit",
+        "events",
     ]
 )
 MOST_NAME = 128
 """Characters of a task's name, which the queue keeps."""
-PREFIXED_HOOKS = ("permissions", "roles", "flags", "schedules")
+PREFIXED_HOOKS = ("permissions", "roles", "flags", "schedules", "events", "subscriptions")
 
 
 def problems_of(registry: Registry) -> list[PluginProblem]:
@@ -50,6 +52,7 @@ def problems_of(registry: Registry) -> list[PluginProblem]:
             _flags_used,
             _tasks,
             _schedules,
+            _events,
             _tables,
             _absent_targets,
         )
@@ -299,6 +302,11 @@ def _schedules(registry: Registry) -> Iterator[PluginProblem]:
                 f'The schedule "{entry.key}" is for a task that its plugin does not contribute.',
                 "Return the task from the hook tasks.",
             )
+
+
+def _events(registry: Registry) -> Iterator[PluginProblem]:
+    for fault in (*event_faults(registry), *subscription_faults(registry)):
+        yield _problem(*fault)
 
 
 def _tables(registry: Registry) -> Iterator[PluginProblem]:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from platform_core.audit.sealing import seal_all
 from platform_core.contributions import Schedule
+from platform_core.events.keeping import EVENTS_KEPT_DAYS, forget_events
 from platform_core.models import IdempotencyRecord, Operation, TaskRecord
 from platform_core.operations import files
 from platform_core.operations.running import run_operation, run_operation_freely, settle
@@ -28,7 +29,7 @@ _AT_ONCE: Final = 1000
 
 @task(unique=True)
 def forget_expired() -> dict[str, int]:
-    """Remove what is over: answers kept for repeated calls, operations with their files, jobs and their records."""
+    """Remove what is over: answers kept for repeated calls, operations with their files, jobs and events with records."""
     now = timezone.now()
     answers = IdempotencyRecord.objects.filter(created_at__lt=now - timedelta(hours=LIFETIME_H))
     forgotten, _by_model = answers.delete()
@@ -45,7 +46,8 @@ def forget_expired() -> dict[str, int]:
     engine().purge(succeeded_h=SUCCEEDED_KEPT_H, others_h=OTHERS_KEPT_H)
     old = now - timedelta(hours=OTHERS_KEPT_H)
     TaskRecord.objects.filter(updated_at__lt=old).delete()
-    return {"answers": forgotten, "operations": len(expired)}
+    events = forget_events(now - timedelta(days=EVENTS_KEPT_DAYS))
+    return {"answers": forgotten, "operations": len(expired), "events": events}
 
 
 @task(unique=True)

@@ -1,4 +1,4 @@
-"""What every worker process does, whatever the engine: run jobs, write down progress, look at the clock."""
+"""What every worker process does, whatever the engine: run jobs, deliver events, look at the clock."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import structlog
 from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
+from platform_core.events.dispatching import dispatch_until
 from platform_core.registry.ledger import database_problems
 from platform_core.tasks.backend import engine
 from platform_core.tasks.catalogue import queues as own_queues
@@ -21,16 +22,26 @@ from platform_core.tasks.scheduling import Clock
 log = structlog.get_logger("platform_core.tasks")
 
 READINESS_EVERY_S: Final = 10.0
-_SPARE_CONNECTIONS = 2
+_SPARE_CONNECTIONS = 3
+"""One to look after jobs, one to listen, one to deliver events."""
 
 
 def work(stop: threading.Event, *, concurrency: int, queues: Sequence[str] | None = None) -> None:
-    """Run jobs until ``stop`` is set and the running ones have ended; schedules are looked after too.
+    """Run jobs until ``stop`` is set and the running ones have ended; events and schedules are looked after too.
 
     ``queues`` narrows down what this process may work on: the core's queue and those of enabled plugins.
     """
     _make_room(concurrency)
     clock, readiness = Clock(), Readiness()
+    owners = list(own_queues() if queues is None else queues)
+    events = threading.Thread(
+        target=dispatch_until,
+        args=(stop, owners),
+        kwargs={"is_ready": Readiness().ask},
+        name="events",
+        daemon=True,
+    )
+    events.start()
 
     def every_second(running: Sequence[Control]) -> bool:
         write_progress(running)
@@ -41,11 +52,12 @@ def work(stop: threading.Event, *, concurrency: int, queues: Sequence[str] | Non
 
     engine().work(
         execute,
-        queues=list(own_queues() if queues is None else queues),
+        queues=owners,
         concurrency=concurrency,
         stop=stop,
         every_second=every_second,
     )
+    events.join()
 
 
 class Readiness:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
+from uuid import UUID
 
 import pytest
 from django.db import models
@@ -21,7 +22,8 @@ from pydantic import Field
 
 from platform_core.access import Actor, Granted, Where, actor
 from platform_core.conf import PluginSettings
-from platform_core.contributions import PUBLIC, Command, Flag, Permission, Route
+from platform_core.contributions import PUBLIC, Command, Flag, Permission, Route, Subscription
+from platform_core.events import Event, Received
 from platform_core.hookspecs import hookimpl
 from platform_core.models import BaseModel
 from platform_core.registry import contents, installed
@@ -424,6 +426,41 @@ def test_a_flag_past_its_day_is_caught(identity: PluginSubject) -> None:
         promises.check_flags(identity, today=day)
         with pytest.raises(AssertionError, match=r"identity\.trial \(2026-03-01, the door team\)"):
             promises.check_flags(identity, today=day + dt.timedelta(days=1))
+
+
+class UserMoved(Event):
+    """A user has moved."""
+
+    name: ClassVar[str] = "identity.user.moved"
+    aggregate: ClassVar[str] = "user"
+
+    user: UUID
+
+
+class UserMovedAway(UserMoved):
+    name: ClassVar[str] = "identity.user.moved_away"
+
+    access_token: Any
+
+
+def test_an_event_that_does_not_say_enough_is_caught(identity: PluginSubject) -> None:
+    def forward(received: Received[UserMoved]) -> None:
+        received.event.model_dump()
+
+    with contributed("events", UserMoved):
+        promises.check_events(identity)
+    with contributed("events", UserMovedAway), pytest.raises(AssertionError) as caught:
+        promises.check_events(identity)
+    told = str(caught.value)
+    assert "identity.user.moved_away has no docstring of its own" in told
+    assert "access_token, which sounds like a secret" in told
+    assert "access_token whose type is not plain data" in told
+    silent = Subscription(name="identity.forward", event=UserMoved.name, run=forward)
+    with (
+        contributed("subscriptions", silent),
+        pytest.raises(AssertionError, match=r"identity\.forward: its function"),
+    ):
+        promises.check_events(identity)
 
 
 def test_every_check_of_the_suite_is_collected_by_a_plugin_that_imports_it() -> None:

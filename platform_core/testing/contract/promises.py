@@ -1,4 +1,4 @@
-"""What a plugin promises in words: translations, personal data, settings, the ends of its feature flags."""
+"""What a plugin promises in words: translations, personal data, settings, events, the ends of its feature flags."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.apps import AppConfig, apps
 
 from platform_core.conf.meanings import meanings_of
 from platform_core.contributions import Flag
+from platform_core.events.declaring import faults_of as faults_of_event
 from platform_core.personal_data import faults_of, is_history
 from platform_core.registry import installed
 from platform_core.testing.catalogues import catalogue_faults, languages_shipped
@@ -67,6 +68,23 @@ def check_flags(plugin: PluginSubject, today: dt.date | None = None) -> None:
         f"{one.name} ({one.expires_on}, {one.owner})" for one in found if one.expires_on < today
     ]
     _require_none("These flags have expired; remove them, or give them another day", late)
+
+
+def check_events(plugin: PluginSubject) -> None:
+    """Assert that each event says itself what has happened and has a payload of plain data, and each subscriber what it does.
+
+    An event whose docstring is inherited says what a family of events has in common, which is not what has happened.
+    """
+    registry = installed()
+    faults = []
+    for event in registry.of_plugin(plugin.slug, "events"):
+        faults += [f"{event.name} {fault}" for fault in faults_of_event(event)]
+        if not vars(event).get("__doc__"):
+            faults.append(f"{event.name} has no docstring of its own")
+    for one in registry.of_plugin(plugin.slug, "subscriptions"):
+        if not (getattr(one.run, "__doc__", None) or "").strip():
+            faults.append(f"{one.name}: its function has no docstring")
+    _require_none("These events or subscriptions do not say enough", faults)
 
 
 def _require_none(what: str, faults: list[str]) -> None:

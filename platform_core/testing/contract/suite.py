@@ -203,6 +203,11 @@ def test_no_flag_has_expired(contract_plugin: PluginSubject) -> None:
     promises.check_flags(contract_plugin)
 
 
+def test_every_event_is_documented_and_plain(contract_plugin: PluginSubject) -> None:
+    """A subscriber learns what has happened, and every process can read it."""
+    promises.check_events(contract_plugin)
+
+
 def test_every_hook_is_documented(contract_plugin: PluginSubject) -> None:
     """A reader of the hooks learns what the plugin does."""
     structure.check_hooks_documented(contract_plugin)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from django.utils.translation import gettext_lazy as _
 
 from platform_core.contributions import FirstRunStep, Flag, Importer, Permission, Role
+from platform_core.events import Event
 from platform_core.hookspecs import hookimpl
 from platform_core.resource import Resource
 from platform_education.demo import load_demo_data
+from platform_education.events import EVENTS
 from platform_education.importers.oneroster import import_oneroster
 from platform_education.resources import RESOURCES
 from platform_education.rules import FLAGS, IMPORT, PERMISSIONS, ROLES
@@ -64,3 +66,9 @@ def first_run() -> Sequence[FirstRunStep]:
 def profile_sections() -> Sequence[ProfileSection]:
     """Contribute the schools of the signed-in user to the profile."""
     return (ProfileSection(name="education.schools", title=_("My schools"), data=schools_of),)
+
+
+@hookimpl
+def events() -> Sequence[type[Event]]:
+    """Tell others that students leave classes."""
+    return EVENTS

@@ -7,7 +7,9 @@ from typing import TypeVar
 
 from django.db import transaction
 
+from platform_core.events import emit
 from platform_education.errors import AlreadyWithdrawn, WithdrawnBeforeBeginning
+from platform_education.events import EnrollmentWithdrawn
 from platform_education.models import Enrollment, EnrollmentStatus
 
 AnyEnrollment = TypeVar("AnyEnrollment", bound=Enrollment)
@@ -28,4 +30,5 @@ def withdraw(*, enrollment: AnyEnrollment, on_date: datetime.date) -> AnyEnrollm
     locked.status = EnrollmentStatus.WITHDRAWN
     locked.end_date = on_date
     locked.save()
+    emit(EnrollmentWithdrawn(enrollment=locked.pk, student=locked.student_id, on_date=on_date))
     return locked

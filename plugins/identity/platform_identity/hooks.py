@@ -19,6 +19,7 @@ from platform_core.contributions import (
     Route,
     Schedule,
 )
+from platform_core.events import Event
 from platform_core.hookspecs import hookimpl
 from platform_core.resource import Resource
 from platform_core.tasks import PlatformTask
@@ -29,6 +30,7 @@ from platform_identity import roles as shipped
 from platform_identity import tasks as background
 from platform_identity.adapters.openapi import describe_sign_in
 from platform_identity.descriptions import describe_profile
+from platform_identity.events import EVENTS
 from platform_identity.first_run import ensure_owner
 from platform_identity.grants import RoleGrants
 
@@ -123,3 +125,9 @@ def first_run() -> Sequence[FirstRunStep]:
 def grant_source() -> GrantSource:
     """Answer grants from role assignments."""
     return RoleGrants()
+
+
+@hookimpl
+def events() -> Sequence[type[Event]]:
+    """Tell others that accounts come and go."""
+    return EVENTS

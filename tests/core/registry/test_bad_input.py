@@ -39,7 +39,41 @@ ROUTE = (
 )
 ONE_ROUTE = 'Route(path="x/", name="x", access=PUBLIC, view=view)'
 
+EVENT = (
+    "from uuid import UUID\n\nfrom platform_core.events import Event\n\n\n"
+    'class Moved(Event):\n    """A thing has moved."""\n\n    name = "toy.thing.moved"\n    aggregate = "thing"\n\n'
+    "    thing: UUID\n    {field}: {type}\n\n\n"
+)
+SUBSCRIPTION = "from platform_core.contributions import Subscription\n" + hook(
+    "subscriptions", 'return [Subscription(name="{name}", event="{event}", run=print)]'
+)
+
 CASES = {
+    "an event that holds a secret": (
+        {"hooks.py": EVENT.format(field="password", type="str") + hook("events", "return [Moved]")},
+        "event_invalid",
+        "hooks.py:19",
+    ),
+    "an event that holds anything": (
+        {"hooks.py": EVENT.format(field="what", type="object") + hook("events", "return [Moved]")},
+        "event_invalid",
+        "hooks.py:19",
+    ),
+    "an event that is none": (
+        {"hooks.py": hook("events", "return [int]")},
+        "hook_wrong_type",
+        "hooks.py:4",
+    ),
+    "a subscription to an event that there is not": (
+        {"hooks.py": SUBSCRIPTION.format(name="toy.listen", event="identity.user.exploded")},
+        "unknown_reference",
+        "hooks.py:5",
+    ),
+    "a subscription without the prefix": (
+        {"hooks.py": SUBSCRIPTION.format(name="identity.listen", event="elsewhere.x.happened")},
+        "prefix",
+        "hooks.py:5",
+    ),
     "a misspelt hook": (
         {"hooks.py": hook("permissionz", "return []")},
         "hook_invalid",

@@ -14,6 +14,8 @@ from waffle import get_waffle_flag_model
 from platform_core.access import Actor, decide, installed_permissions
 from platform_core.cli.app import add_contributed, build_app
 from platform_core.contributions import FirstRunContext
+from platform_core.events.delivering import dispatch_once
+from platform_core.models import EventRecord
 from platform_core.registry import installed
 from platform_core.registry.synchronisation import synchronise
 from platform_core.tasks.backend import engine
@@ -21,6 +23,7 @@ from platform_core.tasks.scheduling import Clock
 from platform_core.testing.jobs import run_waiting_jobs
 from platform_identity.tasks import purge_sessions
 from platform_identity.testing import make_user, sign_in_token
+from tests.core.events.ground import Subscribing
 
 TESTED = {
     "resources",
@@ -33,6 +36,8 @@ TESTED = {
     "health_probes",
     "tasks",
     "schedules",
+    "events",
+    "subscriptions",
     "first_run",
     "grant_source",
 }
@@ -128,6 +133,28 @@ def test_hook_schedules() -> None:
     assert clock.look(night + timedelta(days=1)) >= 1
     names = [job.task for job in engine().listed(queue="identity", status="waiting", limit=9)]
     assert names == ["identity.purge_sessions"]
+
+
+def test_hook_events() -> None:
+    user = make_user()
+
+    told = EventRecord.objects.get(name="identity.user.created", aggregate__endswith=str(user.pk))
+
+    assert (told.plugin, told.payload) == ("identity", {"user": str(user.pk)})
+
+
+def test_hook_subscriptions() -> None:
+    heard: list[Any] = []
+    subscribe = Subscribing()
+    subscribe("listen", heard.append, "identity.user.created")
+    try:
+        user = make_user()
+        assert dispatch_once(["education"]) == 0
+        assert dispatch_once(["identity"]) == 1
+    finally:
+        subscribe.forget()
+
+    assert [one.event.user for one in heard] == [user.pk]
 
 
 def test_hook_first_run() -> None:

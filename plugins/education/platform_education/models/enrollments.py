@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +24,7 @@ class EnrollmentStatus(models.TextChoices):
 class Enrollment(DatedModel):
     """A student's place in a class; a withdrawn one has an end and stays on record."""
 
+    student_id: UUID
     status = models.CharField(
         _("status"),
         max_length=10,

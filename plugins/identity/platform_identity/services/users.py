@@ -14,9 +14,11 @@ from django.utils.translation import gettext as _
 
 from platform_core.access import Actor
 from platform_core.errors import Invalid
+from platform_core.events import emit
 from platform_core.observability import security_event
 from platform_identity.adapters.addresses import forget_addresses
 from platform_identity.errors import EmailTaken, PasswordRefused
+from platform_identity.events import UserCreated, UserDeleted, UserReactivated, UserSuspended
 from platform_identity.models import RefreshToken, RoleAssignment, User, normalise_email
 from platform_identity.services.delegation import require_all_grants_of, require_another_owner
 from platform_identity.services.sessions import revoke_sessions_of
@@ -45,6 +47,7 @@ def create_user(
     )
     _set_password(user, password)
     _saved(user)
+    emit(UserCreated(user=user.pk))
     security_event("identity.user_created", user=user.pk)
     return user
 
@@ -104,6 +107,7 @@ def suspend_user(*, user: User) -> User:
     if user.suspended_at is None:
         user.suspended_at = timezone.now()
         user.save(update_fields=["suspended_at"])
+        emit(UserSuspended(user=user.pk))
         security_event("identity.user_suspended", user=user.pk)
     revoke_sessions_of(user=user, reason="suspended")
     return user
@@ -112,8 +116,11 @@ def suspend_user(*, user: User) -> User:
 @transaction.atomic
 def reactivate_user(*, user: User) -> User:
     """Let a suspended user sign in again; sessions that were ended stay ended."""
+    was_suspended = user.suspended_at is not None
     user.suspended_at = None
     user.save(update_fields=["suspended_at"])
+    if was_suspended:
+        emit(UserReactivated(user=user.pk))
     security_event("identity.user_reactivated", user=user.pk)
     return user
 
@@ -128,6 +135,7 @@ def delete_user(*, user: User) -> None:
     RoleAssignment.objects.filter(user=user).delete()
     forget_addresses(user)
     user.delete()
+    emit(UserDeleted(user=user.pk))
     security_event("identity.user_deleted", user=user.pk)
 
 
