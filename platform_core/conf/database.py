@@ -74,7 +74,7 @@ def database_settings(
             "reconnect_timeout": POOL_TIMEOUT_S,
         }
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "platform_core.postgresql",
         "NAME": parts.get("dbname", "platform"),
         "USER": parts.get("user", ""),
         "PASSWORD": parts.get("password", ""),
