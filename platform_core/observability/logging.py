@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -46,6 +47,44 @@ def _as_json(event: Any, *, default: Callable[[Any], Any]) -> str:
         return json.dumps(event, default=default)
 
 
+class JSONLines(structlog.stdlib.ProcessorFormatter):
+    """Writes records as JSON, and those that bring their line as that line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of ``record``."""
+        line: str | None = getattr(record, "line", None)
+        return super().format(record) if line is None else line
+
+
+class RequestLog:
+    """Writes the line of each request, with what ``PROCESSORS`` would give it and without their work.
+
+    Handlers and levels are those of the logger, as for any other line.
+    """
+
+    def __init__(self) -> None:
+        self.logger = logging.getLogger(REQUEST_LOGGER)
+
+    def write(self, request_id: str, **facts: str | float) -> None:
+        """Write one line with ``facts``."""
+        if not self.logger.isEnabledFor(logging.INFO):
+            return
+        line = _as_json(
+            {
+                **facts,
+                "event": "request",
+                "logger": REQUEST_LOGGER,
+                "level": "info",
+                "request_id": request_id,
+                "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+            },
+            default=str,
+        )
+        record = logging.LogRecord(REQUEST_LOGGER, logging.INFO, "", 0, "request", None, None)
+        record.line = line
+        self.logger.handle(record)
+
+
 def logging_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
     """Return the ``LOGGING`` of a deployment; tests log to the console stream only."""
     core = deployment.core
@@ -78,7 +117,7 @@ def logging_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {
             "json": {
-                "()": "structlog.stdlib.ProcessorFormatter",
+                "()": "platform_core.observability.logging.JSONLines",
                 "foreign_pre_chain": PROCESSORS,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,

@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 
 from platform_core.access.actors import ANONYMOUS, Actor, acting_as
 from platform_core.audit.recording import coming_from
-from platform_core.observability.logging import REQUEST_LOGGER
+from platform_core.observability.logging import RequestLog
 from platform_core.observability.metrics import recorder
 from platform_core.observability.queries import count_queries, spent, watching
 from platform_core.observability.security import log_refusal
@@ -37,7 +37,7 @@ class RequestMiddleware:
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
-        self.log = structlog.get_logger(REQUEST_LOGGER)
+        self.log = RequestLog()
         self.metrics = recorder()
         self.may_be_timed = timing_allowed()
         count_queries()
@@ -89,9 +89,9 @@ class RequestMiddleware:
     def _write(
         self, request: HttpRequest, response: HttpResponseBase, seconds: float, owner: str
     ) -> None:
-        self.log.info(
-            "request",
-            method=request.method,
+        self.log.write(
+            request.request_id,  # type: ignore[attr-defined]
+            method=request.method or "",
             path=request.path,
             status=response.status_code,
             milliseconds=round(seconds * 1000, 2),

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
+from django.conf import settings
 
-from platform_core.observability.logging import _as_json
+from platform_core.observability.logging import (
+    REQUEST_LOGGER,
+    JSONLines,
+    RequestLog,
+    _as_json,
+    logging_settings,
+)
 from platform_core.observability.rotation import RotatingLog
 
 WRITER = """
@@ -62,3 +72,29 @@ def test_whatever_is_logged_is_one_line_of_json(value: object) -> None:
     line = _as_json({"event": value}, default=repr)
     assert "\n" not in line
     assert list(json.loads(line)) == ["event"]
+
+
+def test_a_request_is_told_as_any_other_line_is() -> None:
+    """The short way that each request goes writes what the long one would."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    formatter = logging_settings(settings.PLATFORM.deployment, profile="test")["formatters"]["json"]
+    handler.setFormatter(
+        JSONLines(
+            processors=formatter["processors"], foreign_pre_chain=formatter["foreign_pre_chain"]
+        )
+    )
+    logger = logging.getLogger(REQUEST_LOGGER)
+    logger.addHandler(handler)
+    facts = {"method": "GET", "path": "/é/\ud800", "status": 200, "milliseconds": 1.25}
+    try:
+        RequestLog().write("abcdefgh", **facts, plugin="education")
+        with structlog.contextvars.bound_contextvars(request_id="abcdefgh"):
+            structlog.get_logger(REQUEST_LOGGER).info("request", **facts, plugin="education")
+    finally:
+        logger.removeHandler(handler)
+
+    short, long = (json.loads(line) for line in stream.getvalue().splitlines())
+    moments = [datetime.fromisoformat(one.pop("timestamp")) for one in (short, long)]
+    assert short == long
+    assert timedelta() <= moments[1] - moments[0] < timedelta(minutes=1)
