@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.http.response import ResponseHeaders
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -31,25 +32,38 @@ class SecurityHeadersMiddleware:
         policy = "; ".join(
             f"{name} {' '.join(sources)}" for name, sources in settings.SECURE_CSP.items()
         )
-        self.sent = {
+        everywhere = {
             **FIXED,
             "Content-Security-Policy": policy,
             "Referrer-Policy": str(settings.SECURE_REFERRER_POLICY),
             "X-Frame-Options": str(settings.X_FRAME_OPTIONS),
         }
-        self.transport = _transport()
+        transport = _transport()
+        secure = {"Strict-Transport-Security": transport} if transport else {}
+        private = {"Cache-Control": "private, no-store"}
+        self.sent = {
+            (is_secure, is_api): _stored(
+                {**everywhere, **(secure if is_secure else {}), **(private if is_api else {})}
+            )
+            for is_secure in (False, True)
+            for is_api in (False, True)
+        }
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Add the headers to the answer."""
         response = self.get_response(request)
-        headers = response.headers
-        for name, value in self.sent.items():
-            headers.setdefault(name, value)
-        if self.transport and request.is_secure():
-            headers.setdefault("Strict-Transport-Security", self.transport)
-        if request.path_info.startswith("/api/"):
-            headers.setdefault("Cache-Control", "private, no-store")
+        known: Any = response.headers
+        sent = self.sent[request.is_secure(), request.path_info.startswith("/api/")]
+        # One look for each header would cost more than all else that this class does.
+        known._store = {**sent, **known._store}
         return response
+
+
+def _stored(headers: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return ``headers`` as an answer holds them, checked as it would check them."""
+    found: Any = ResponseHeaders(headers)
+    stored: dict[str, tuple[str, str]] = found._store
+    return stored
 
 
 def _transport() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -51,14 +52,14 @@ class Column:
     convert: Converter | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """The columns that a serializer shows, in its order; ``conditions`` keep some of them out of some rows."""
 
     columns: tuple[Column, ...]
     conditions: tuple[Condition, ...] = ()
 
-    @property
+    @cached_property
     def attributes(self) -> tuple[str, ...]:
         """Return what to ask ``values_list`` for."""
         return tuple(column.attribute for column in self.columns)
@@ -82,17 +83,22 @@ class Plan:
 
     def rows(self, loaded: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
         """Turn loaded tuples into JSON objects; a tuple may be longer than the plan."""
-        names = [column.name for column in self.columns]
-        converters = [
-            (column.name, column.convert) for column in self.columns if column.convert is not None
-        ]
+        names = self._names
         rows = [dict(zip(names, values, strict=False)) for values in loaded]
-        for name, convert in converters:
+        for name, convert in self._converters:
             for row in rows:
                 value = row[name]
                 if value is not None:
                     row[name] = convert(value)
         return self._readable(rows, loaded) if self.conditions else rows
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def _converters(self) -> tuple[tuple[str, Converter], ...]:
+        return tuple((one.name, one.convert) for one in self.columns if one.convert is not None)
 
     def _readable(
         self, rows: list[dict[str, Any]], loaded: Sequence[Sequence[Any]]
