@@ -114,10 +114,11 @@ def settings_page() -> str:
         lines += ["", f"## {title}", "", inspect.getdoc(cls) or "", ""]
         lines += ["| variable | type | default | what |", "|---|---|---|---|"]
         for one in describe_settings(cls, slug, {}, {}):
-            variable = one["variable"] if slug else f"PLATFORM_{one['name'].upper()}"
             default = "required" if one["required"] else f"`{_cell(one['default'])}`"
             meaning = _cell(meanings[one["name"]])
-            lines.append(f"| `{variable}` | `{_cell(one['type'])}` | {default} | {meaning} |")
+            lines.append(
+                f"| `{one['variable']}` | `{_cell(one['type'])}` | {default} | {meaning} |"
+            )
     return "\n".join(lines) + "\n"
 
 

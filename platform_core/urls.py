@@ -17,7 +17,7 @@ from platform_core.resource import (
     not_found,
     server_error,
 )
-from platform_core.system import SLUG, core_resources
+from platform_core.system import SLUG, core_resources, core_routes
 
 
 def build_urls() -> list[URLPattern | URLResolver]:
@@ -40,7 +40,7 @@ def build_urls() -> list[URLPattern | URLResolver]:
         for plugin in registry.plugins
         if plugin.enabled
     }
-    own = build_plugin_urls(SLUG, core_resources())
+    own = build_plugin_urls(SLUG, core_resources(), core_routes())
     plugins[SLUG] = path(f"{API_PREFIX}{SLUG}/", include((own, SLUG)))
     return [
         PluginResolver(plugins),

@@ -23,13 +23,15 @@ def describe_settings(
 ) -> list[dict[str, Any]]:
     """Return each setting's name, variable, type, default, whether it is required, and where its value comes from.
 
-    The default of a secret is not shown; ``source`` is ``environment``, ``platform.toml``, ``default`` or ``missing``.
+    ``slug`` is empty for the core's. The default of a secret is not shown; ``source`` is ``environment``, ``platform.toml``, ``default`` or ``missing``.
     """
     fields = {} if cls is None else cls.model_fields
     return [
         {
             "name": name,
-            "variable": (variable := f"PLUGIN_{slug}_{name}".upper()),
+            "variable": (
+                variable := (f"PLUGIN_{slug}_{name}" if slug else f"PLATFORM_{name}").upper()
+            ),
             "type": _type_name(field.annotation),
             "required": field.is_required(),
             "default": _default(name, field),
@@ -38,6 +40,27 @@ def describe_settings(
         }
         for name, field in fields.items()
     ]
+
+
+def shown_value(cls: type[PluginSettings], name: str, settings: PluginSettings) -> str | None:
+    """Return the value of a setting in JSON's words, or ``None`` where it may be secret.
+
+    Text that somebody has written may hold a password wherever it stands, so of text only choices from a fixed list
+    are shown, and numbers, switches and paths where neither name nor type speaks of a secret.
+    """
+    field = cls.model_fields[name]
+    value = getattr(settings, name)
+    if _may_be_secret(name, field) or not field.repr:
+        return None
+    parts = (field.annotation, *typing.get_args(field.annotation))
+    chosen = any(typing.get_origin(part) is typing.Literal for part in parts)
+    if value is None or isinstance(value, (bool, int, float, Path)) or chosen:
+        return "null" if value is None else str(value)
+    return None
+
+
+def _may_be_secret(name: str, field: FieldInfo) -> bool:
+    return _is_secret(field.annotation) or any(word in name.lower() for word in SECRET_WORDS)
 
 
 def _source(
@@ -57,7 +80,7 @@ def _source(
 def _default(name: str, field: FieldInfo) -> str | None:
     if field.is_required():
         return None
-    if _is_secret(field.annotation) or any(word in name.lower() for word in SECRET_WORDS):
+    if _may_be_secret(name, field):
         return "(not shown)"
     if field.default_factory is not None:
         return "(computed)"

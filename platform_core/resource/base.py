@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import transaction
@@ -142,6 +143,8 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
     """Whether everything will be rolled back: a dry run."""
     running: RunningOperation | None = None
     """The operation that a worker runs this for, to tell it how far it is; ``None`` inside a request."""
+    audit_details: Mapping[str, Any] = MappingProxyType({})
+    """Facts about what was done to the row, for its event in the audit trail; nothing personal."""
     standings: Sequence[Standing] = ()
     action_map: Mapping[str, str]
 
@@ -318,7 +321,8 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
         done: HttpResponse
         done = self.perform(operation) if operation else getattr(self, str(self.action))()
         if self.trail is not None and done.status_code != HTTPStatus.ACCEPTED:
-            self.trail.done(self.kwargs.get("id") or self.created_id)
+            target = self.kwargs.get("id") or self.created_id
+            self.trail.done(target, **self.audit_details)
         return done
 
     @property

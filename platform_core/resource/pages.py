@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from django.http import HttpResponse
+
+from platform_core.resource.rendering import JSON, dumps
 
 if TYPE_CHECKING:
     from platform_core.resource.pagination import Keyset, Place
@@ -44,3 +50,27 @@ def cut(
     known_before = more if backward else place is not None
     previous = keyset.encode(ends[first], backward=True) if known_before else None
     return (list(reversed(rows)) if backward else rows), following, previous
+
+
+def answer_page(
+    request: Any,
+    rows: Sequence[Mapping[str, Any]],
+    following: str | None,
+    previous: str | None,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> HttpResponse:
+    """Answer ``rows`` as a page with ``more`` about the whole; the cursors lead to the next and the previous page."""
+    links = {}
+    if following is not None or previous is not None:
+        plain = getattr(request, "_request", request)
+        here = f"{plain.scheme}://{plain.get_host()}{quote(plain.path)}"
+        query = {**dict(plain.GET.lists()), "cursor": []}
+        for name, cursor in (("next", following), ("prev", previous)):
+            if cursor is not None:
+                query["cursor"] = [cursor]
+                links[name] = f"{here}?{urlencode(sorted(query.items()), doseq=True)}"
+    body = {"data": rows, "next": links.get("next"), "prev": links.get("prev"), **more}
+    response = HttpResponse(dumps(body), content_type=JSON)
+    if links:
+        response["Link"] = ", ".join(f'<{url}>; rel="{name}"' for name, url in links.items())
+    return response

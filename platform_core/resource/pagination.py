@@ -115,31 +115,26 @@ class Keyset:
     def encode(self, values: Sequence[Any], *, backward: bool = False) -> str:
         """Return the opaque cursor for the row whose order columns hold ``values``."""
         sign = _BACKWARD if backward else ""
-        payload = dumps([sign + self.signature, *values])
-        return base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
+        return cursor_of([sign + self.signature, *values])
 
     def decode(self, cursor: str) -> Place:
         """Return the place that ``cursor`` names.
 
         Raises ``QueryRefused`` when it was changed, or made for another order.
         """
-        try:
-            padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-            payload = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        except (ValueError, binascii.Error) as error:
-            raise _bad_cursor() from error
+        payload = content_of(cursor)
         if not isinstance(payload, list) or len(payload) != len(self.columns) + 1:
-            raise _bad_cursor()
+            raise bad_cursor()
         backward = payload[0] == _BACKWARD + self.signature
         if not backward and payload[0] != self.signature:
-            raise _bad_cursor()
+            raise bad_cursor()
         values = tuple(
             _typed(self.model._meta.get_field(column.name), value, nullable=column.nullable)
             for column, value in zip(self.columns, payload[1:], strict=True)
         )
         # One value has one spelling, so anything that reads alike but is spelled differently was not made here.
         if self.encode(values, backward=backward) != cursor:
-            raise _bad_cursor()
+            raise bad_cursor()
         return Place(values, backward)
 
 
@@ -220,10 +215,10 @@ def _typed(field: Any, value: Any, *, nullable: bool) -> Any:
         typed = field.to_python(value)
         _require_storable(field, typed)
     except (ValidationError, ValueError, TypeError, OverflowError, ArithmeticError) as error:
-        raise _bad_cursor() from error
+        raise bad_cursor() from error
     naive = isinstance(typed, dt.datetime) and typed.tzinfo is None
     if typed is None or naive or (isinstance(typed, str) and "\x00" in typed):
-        raise _bad_cursor()
+        raise bad_cursor()
     return typed
 
 
@@ -240,7 +235,22 @@ def _require_storable(field: Any, value: Any) -> None:
             raise ValidationError("out of range")
 
 
-def _bad_cursor() -> QueryRefused:
+def cursor_of(payload: Any) -> str:
+    """Return the opaque cursor that says ``payload``, which is JSON data."""
+    return base64.urlsafe_b64encode(dumps(payload)).rstrip(b"=").decode()
+
+
+def content_of(cursor: str) -> Any:
+    """Return what ``cursor`` says; raises ``QueryRefused`` when it is no cursor."""
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        return orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error) as error:
+        raise bad_cursor() from error
+
+
+def bad_cursor() -> QueryRefused:
+    """Return the refusal of a cursor that was not made for this list."""
     return QueryRefused(
         "cursor",
         _("This cursor belongs to no page of this list; start without it."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote, urlencode
 
 from django.db import connections
 from django.http import Http404, HttpResponse
@@ -17,7 +16,7 @@ from platform_core.resource.conditional import is_unchanged, tag_of
 from platform_core.resource.expansion import expand
 from platform_core.resource.field_access import accessible_fields, judged, view_rules_of
 from platform_core.resource.history import history_keyset, history_rows
-from platform_core.resource.pages import Ends, cut
+from platform_core.resource.pages import Ends, answer_page, cut
 from platform_core.resource.pagination import Keyset, Place, limit_of
 from platform_core.resource.reading import fetch
 from platform_core.resource.rendering import JSON, dumps
@@ -341,23 +340,11 @@ class Reads:
         total: int | None = None,
     ) -> HttpResponse:
         """Answer ``rows`` as a page; the cursors lead to the next and the previous one."""
-        links = {}
-        if following is not None or previous is not None:
-            plain = self.request._request
-            here = f"{plain.scheme}://{plain.get_host()}{quote(plain.path)}"
-            query = {**dict(plain.GET.lists()), "cursor": []}
-            for name, cursor in (("next", following), ("prev", previous)):
-                if cursor is not None:
-                    query["cursor"] = [cursor]
-                    links[name] = f"{here}?{urlencode(sorted(query.items()), doseq=True)}"
-        body: dict[str, Any] = {"data": rows, "next": links.get("next"), "prev": links.get("prev")}
+        counts: dict[str, Any] = {}
         if total is not None:
-            body["count"] = min(total, MOST_COUNTED)
-            body["count_is_capped"] = total > MOST_COUNTED
-        response = self.respond(body)
-        if links:
-            response["Link"] = ", ".join(f'<{url}>; rel="{name}"' for name, url in links.items())
-        return response
+            counts["count"] = min(total, MOST_COUNTED)
+            counts["count_is_capped"] = total > MOST_COUNTED
+        return answer_page(self.request, rows, following, previous, counts)
 
     # Single rows
 

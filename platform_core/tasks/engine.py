@@ -104,8 +104,19 @@ class Engine(Protocol):
     def find(self, job_id: str) -> Job | None:
         """Return a job."""
 
-    def listed(self, *, queue: str | None, status: JobStatus | None, limit: int) -> Sequence[Job]:
-        """Return the newest jobs first."""
+    def listed(
+        self,
+        *,
+        queue: str | None,
+        status: JobStatus | None,
+        limit: int,
+        beyond: str | None = None,
+        backward: bool = False,
+    ) -> Sequence[Job]:
+        """Return the newest jobs first: those that are older than the job ``beyond``, if one is given.
+
+        ``backward`` turns round both the order and which side of ``beyond`` is meant.
+        """
 
     def counts(self) -> Mapping[str, Mapping[JobStatus, int]]:
         """Return for each queue how many jobs are in which status."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,12 +22,7 @@ def overview(*, plugin: str | None = None, status: Any = None, limit: int = 50) 
 
     Arguments of jobs are left out: they may be personal.
     """
-    from platform_core.models import ScheduleTick, TaskRecord
-
     jobs = engine().listed(queue=plugin, status=status, limit=limit)
-    records = TaskRecord.objects.in_bulk([one.id for one in jobs])
-    ticks = dict(ScheduleTick.objects.values_list("name", "ticked_at"))
-    zone, now = ZoneInfo(settings.TIME_ZONE), timezone.now()
     counts = engine().counts()
     return {
         "counts": {
@@ -34,21 +30,37 @@ def overview(*, plugin: str | None = None, status: Any = None, limit: int = 50) 
             for slug, own in sorted(counts.items())
             if plugin is None or slug == plugin
         },
-        "schedules": [
-            {
-                "name": one.name,
-                "plugin": one.owner,
-                "task": f"{one.owner}.{one.schedule.task.name}",
-                "cron": one.schedule.cron,
-                "last": _text(ticks.get(one.name)),
-                "next": _text(next_tick(one.schedule.cron, zone, now)),
-            }
-            for one in all_schedules().values()
-            if plugin is None or one.owner == plugin
-        ],
-        "jobs": [_shown(one, records.get(one.id)) for one in jobs],
+        "schedules": [one for one in schedules() if plugin in (None, one["plugin"])],
+        "jobs": shown_jobs(jobs),
         "workers": engine().alive(),
     }
+
+
+def schedules() -> list[dict[str, Any]]:
+    """Return the schedules of this process, with when they last ticked and will tick."""
+    from platform_core.models import ScheduleTick
+
+    ticks = dict(ScheduleTick.objects.values_list("name", "ticked_at"))
+    zone, now = ZoneInfo(settings.TIME_ZONE), timezone.now()
+    return [
+        {
+            "name": one.name,
+            "plugin": one.owner,
+            "task": f"{one.owner}.{one.schedule.task.name}",
+            "cron": one.schedule.cron,
+            "last": _text(ticks.get(one.name)),
+            "next": _text(next_tick(one.schedule.cron, zone, now)),
+        }
+        for one in all_schedules().values()
+    ]
+
+
+def shown_jobs(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Return ``jobs`` without their arguments, with how their last failure is found in the logs."""
+    from platform_core.models import TaskRecord
+
+    records = TaskRecord.objects.in_bulk([one.id for one in jobs])
+    return [_shown(one, records.get(one.id)) for one in jobs]
 
 
 def _shown(job: Job, record: Any) -> dict[str, Any]:

@@ -189,14 +189,26 @@ class ProcrastinateEngine:
         found = self._select("WHERE j.id = %s", int(job_id))
         return found[0] if found else None
 
-    def listed(self, *, queue: str | None, status: JobStatus | None, limit: int) -> Sequence[Job]:
-        """Return the newest jobs first."""
+    def listed(
+        self,
+        *,
+        queue: str | None,
+        status: JobStatus | None,
+        limit: int,
+        beyond: str | None = None,
+        backward: bool = False,
+    ) -> Sequence[Job]:
+        """Return the newest jobs first, older than ``beyond``; with ``backward`` the oldest first, newer than it."""
         wanted = [own for own, ours in _STATUS.items() if status is None or ours == status]
+        side, order = (">", "ASC") if backward else ("<", "DESC")
         return self._select(
-            "WHERE (%s::text IS NULL OR queue_name = %s) AND status::text = ANY(%s) ORDER BY j.id DESC LIMIT %s",
+            "WHERE (%s::text IS NULL OR queue_name = %s) AND status::text = ANY(%s) "
+            f"AND (%s::bigint IS NULL OR j.id {side} %s) ORDER BY j.id {order} LIMIT %s",
             queue,
             queue,
             wanted,
+            beyond,
+            beyond,
             limit,
         )
 

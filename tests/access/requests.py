@@ -16,6 +16,7 @@ from django.core import mail
 from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
+from waffle import get_waffle_flag_model
 
 from platform_core.access import Actor
 from platform_core.audit import Event, record
@@ -27,9 +28,12 @@ from platform_core.resource import Resource
 from platform_core.resource.bulk import BULK_PREFIX
 from platform_core.resource.declared import name_of
 from platform_core.resource.operations import operations_of
+from platform_core.tasks.backend import engine
+from platform_core.tasks.engine import Submission
 from platform_core.testing.contract.bodies import remove, writable
 from platform_core.testing.contract.subjects import ResourceSubject
 from platform_core.testing.factories import make, make_in_unit
+from platform_education.rules import CLASS_SECTIONS_FLAG
 from platform_identity.models import LoginSession, OrgUnit, Role, User
 from platform_identity.services import tokens, users
 from platform_identity.testing import PASSWORD, make_role, make_unit
@@ -106,6 +110,8 @@ def new_row(model: type[Model], world: World) -> Any:
         return model._base_manager.latest("pk")
     if model is LongOperation:
         return new_operation(world)
+    if model is get_waffle_flag_model():
+        return model._base_manager.get(name=CLASS_SECTIONS_FLAG)
     if model is LoginSession:
         return make(LoginSession, user=world.people["owner"])
     if not getattr(model, "unit_path", ""):
@@ -270,6 +276,19 @@ def _file(operation: Operation, world: World) -> Request:
     return Request("GET", operation.address.replace("{operation_id}", str(made.pk)))
 
 
+def _to_plugin(operation: Operation, world: World) -> Request:
+    return Request(operation.method, operation.address.replace("{key}", "education"))
+
+
+def _to_task(operation: Operation, world: World) -> Request:
+    job = engine().enqueue(Submission(task="identity.none", queue="identity", payload={}))
+    if operation.path.endswith("retry/"):
+        engine().cancel(job.id)
+    return Request(operation.method, operation.address.replace("{key}", job.id))
+
+
+SYSTEM = f"/{API_PREFIX}system"
+
 ROUTES: dict[tuple[str, str], Callable[[Operation, World], Request]] = {
     ("GET", f"{AUTH}/config"): _plain,
     ("POST", f"{AUTH}/auth/login"): _login,
@@ -284,5 +303,9 @@ ROUTES: dict[tuple[str, str], Callable[[Operation, World], Request]] = {
     ("POST", f"/{API_PREFIX}identity/auth/app/v1/tokens/refresh"): _refresh,
     ("PATCH", f"/{API_PREFIX}identity/me/"): _me,
     ("GET", f"/{API_PREFIX}operations/{{operation_id}}/file/"): _file,
+    ("GET", f"{SYSTEM}/plugins/{{key}}/"): _to_plugin,
+    ("GET", f"{SYSTEM}/tasks/{{key}}/"): _to_task,
+    ("POST", f"{SYSTEM}/tasks/{{key}}/retry/"): _to_task,
+    ("POST", f"{SYSTEM}/tasks/{{key}}/cancel/"): _to_task,
 }
 """By method and address: the valid request to what no resource answers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from platform_core.contributions import Permission
+    from platform_core.contributions import Permission, Route
     from platform_core.resource import Resource
 
 SLUG = "system"
@@ -16,12 +16,27 @@ def core_permissions() -> tuple[Permission, ...]:
     """Return the permissions that the core defines; models have to be loaded."""
     from platform_core.audit import resources as audit
     from platform_core.operations import resources as operations
+    from platform_core.system import flags, permissions
 
-    return (*operations.PERMISSIONS, *audit.PERMISSIONS)
+    return (
+        *operations.PERMISSIONS,
+        *audit.PERMISSIONS,
+        *flags.PERMISSIONS,
+        *permissions.PERMISSIONS,
+    )
 
 
 def core_resources() -> tuple[type[Resource], ...]:
     """Return the resources that the core serves; models have to be loaded."""
     from platform_core.audit import resources as audit
+    from platform_core.system.flags import FlagResource
 
-    return audit.RESOURCES
+    return (*audit.RESOURCES, FlagResource)
+
+
+def core_routes() -> tuple[Route, ...]:
+    """Return the other addresses below ``/api/v1/system/``; models have to be loaded."""
+    from platform_core.system.jobs import ROUTES
+    from platform_core.system.listings import LISTINGS
+
+    return (*ROUTES, *(route for one in LISTINGS for route in one.routes()))
