@@ -22,11 +22,12 @@ from platform_core.backups import listing
 from platform_core.conf.base import LOOPBACK_HOSTS
 from platform_core.contributions import HealthResult
 from platform_core.events.overview import parked_owners
-from platform_core.observability.metrics import metrics_view
+from platform_core.observability.metrics import Gauge, metrics_view
 from platform_core.registry import installed
 from platform_core.registry.ledger import database_problems
 from platform_core.tasks.backend import engine
 from platform_core.tasks.catalogue import queues
+from platform_core.tasks.measuring import job_gauges
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +114,7 @@ class HealthMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a probe, and hand everything else on."""
         if request.path_info == "/metrics" and asked_from_here(request):
-            return metrics_view(request)
+            return metrics_view(request, gauges())
         return self.views.get(request.path_info, self.get_response)(request)
 
 
@@ -131,6 +132,27 @@ def check_health() -> Iterator[CheckResult]:
     for entry in installed().entries["health_probes"]:
         probe = entry.item
         yield _run(probe.name, entry.owner, probe.check, critical=probe.critical)
+
+
+def gauges() -> list[Gauge]:
+    """Return what the metrics tell of this moment: readiness, each check, and the jobs where the database answers."""
+    results = list(check_health())
+    ready = all(one.healthy or not one.critical for one in results)
+    found = [
+        Gauge(name="platform_ready", help="Whether /readyz answers 200.", values={(): ready}),
+        Gauge(
+            name="platform_check_healthy",
+            help="Whether a check of health is well.",
+            labels=("plugin", "check", "critical"),
+            values={
+                (one.plugin, one.name, str(one.critical).lower()): one.healthy for one in results
+            },
+        ),
+    ]
+    try:
+        return [*found, *job_gauges()]
+    except (DatabaseError, PsycopgError, PoolTimeout):
+        return found
 
 
 def _run(

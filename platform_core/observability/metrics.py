@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 FOLDER = "metrics"
@@ -73,16 +75,54 @@ def recorder() -> Recorder:
     return Recorder()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    """What is so at the moment of asking: values by the values of ``labels``."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+    values: Mapping[tuple[str, ...], float]
+
+
 @require_safe
-def metrics_view(request: HttpRequest) -> HttpResponse:
-    """Answer the metrics of all processes of the server in Prometheus' text format."""
+def metrics_view(request: HttpRequest, gauges: Iterable[Gauge] = ()) -> HttpResponse:
+    """Answer the metrics of all processes of the server in Prometheus' text format, and what is so now."""
     from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
     folder = os.environ.get(FOLDER_VARIABLE)
     registry = _collected(folder) if folder else REGISTRY
-    response = HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    text = generate_latest(registry) + generate_latest(_gauging(gauges))
+    response = HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _gauging(gauges: Iterable[Gauge]) -> CollectorRegistry:
+    """Return ``gauges`` for one answer only: a metric of the library would be kept in the files of all processes."""
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import GaugeMetricFamily
+
+    families = []
+    for one in gauges:
+        family = GaugeMetricFamily(one.name, one.help, labels=one.labels)
+        for values, amount in one.values.items():
+            family.add_metric(values, amount)
+        families.append(family)
+    registry = CollectorRegistry()
+    registry.register(_Given(families))
+    return registry
+
+
+class _Given:
+    """A collector of what was found before."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        """Return it."""
+        return self._families
 
 
 def _collected(folder: str) -> CollectorRegistry:
