@@ -318,6 +318,7 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
         if self.parent is not None and self.parent_id is not None:
             self.body = self.parent.bind(self.body, self.parent_id)
         operation = self.operation
+        self.audit_details = {}
         done: HttpResponse
         done = self.perform(operation) if operation else getattr(self, str(self.action))()
         if self.trail is not None and done.status_code != HTTPStatus.ACCEPTED:
