@@ -33,7 +33,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def resources() -> Sequence[type[Resource]]:
-    """Return the resource classes to mount below ``/api/v1/<slug>/``."""
+    """Return the resource classes to mount below ``/api/v1/<slug>/``, or that of their ``api_version``."""
 
 
 @hookspec

@@ -1,4 +1,4 @@
-"""Route by the plugin's slug and the word after it: a look into a map, however many plugins and resources there are."""
+"""Route by version, the plugin's slug and the word after it: a look into a map, however many plugins and resources there are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from django.urls import ResolverMatch, URLPattern, URLResolver
 from django.urls.exceptions import Resolver404
 from django.urls.resolvers import RoutePattern
 
-from platform_core.plugin import API_PREFIX
+_PREFIX_PARTS = 3
+"""``api``, the version, and the slug."""
 
 
 class PluginResolver(URLResolver):
-    """Holds the resolver of each plugin, whose pattern is ``api/v1/<slug>/``, and asks only the one of the path's slug.
+    """Holds resolvers by their pattern, ``api/v<version>/<slug>/``, and asks only the one that the path begins with.
 
     Django tries the patterns of a list one after another, so the last plugin's requests would pay for all others. To
     everything else, such as ``reverse()`` and the OpenAPI description, this is an ordinary list of patterns.
@@ -20,13 +21,13 @@ class PluginResolver(URLResolver):
 
     def __init__(self, resolvers: Mapping[str, URLResolver]) -> None:
         super().__init__(RoutePattern(""), list(resolvers.values()))
-        self._by_slug = {slug: (one, _by_word(one)) for slug, one in resolvers.items()}
+        self._by_prefix = {prefix: (one, _by_word(one)) for prefix, one in resolvers.items()}
 
     def resolve(self, path: object) -> ResolverMatch:
-        """Return the match of ``path``; raises Resolver404 for a slug that no enabled plugin has."""
+        """Return the match of ``path``; raises Resolver404 for a slug, or version of it, that no enabled plugin has."""
         text = str(path)
-        slug, _, rest = text[len(API_PREFIX) :].partition("/")
-        known = self._by_slug.get(slug) if text.startswith(API_PREFIX) else None
+        *first, rest = text.split("/", _PREFIX_PARTS)
+        known = self._by_prefix.get("/".join([*first, ""]))
         if known is None:
             raise Resolver404({"tried": [], "path": text})
         found, by_word = known

@@ -12,9 +12,9 @@ from platform_core.prefix_routing import PluginResolver
 from platform_core.registry import installed
 from platform_core.resource import (
     bad_request,
-    build_plugin_urls,
     forbidden,
     not_found,
+    plugin_resolvers,
     server_error,
 )
 from platform_core.system import SLUG, core_resources, core_routes
@@ -23,25 +23,15 @@ from platform_core.system import SLUG, core_resources, core_routes
 def build_urls() -> list[URLPattern | URLResolver]:
     """Return the URL patterns of the core and of every enabled plugin, in load order."""
     registry = installed()
-    plugins = {
-        plugin.slug: path(
-            f"{API_PREFIX}{plugin.slug}/",
-            include(
-                (
-                    build_plugin_urls(
-                        plugin.slug,
-                        registry.of_plugin(plugin.slug, "resources"),
-                        registry.of_plugin(plugin.slug, "routes"),
-                    ),
-                    plugin.slug,
-                )
-            ),
-        )
-        for plugin in registry.plugins
-        if plugin.enabled
-    }
-    own = build_plugin_urls(SLUG, core_resources(), core_routes())
-    plugins[SLUG] = path(f"{API_PREFIX}{SLUG}/", include((own, SLUG)))
+    plugins: dict[str, URLResolver] = {}
+    for plugin in registry.plugins:
+        if plugin.enabled:
+            plugins |= plugin_resolvers(
+                plugin.slug,
+                registry.of_plugin(plugin.slug, "resources"),
+                registry.of_plugin(plugin.slug, "routes"),
+            )
+    plugins |= plugin_resolvers(SLUG, core_resources(), core_routes())
     return [
         PluginResolver(plugins),
         path(API_PREFIX, include(operation_urls())),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from platform_core.plugin import API_PREFIX
+from platform_core.api_versions import FIRST, split_address
 from platform_core.registry.contents import Registry
 
 ANY_METHOD = "*"
@@ -34,10 +34,9 @@ def addresses(registry: Registry) -> dict[str, dict[str, Any]]:
     owners = {plugin.slug for plugin in registry.plugins}
     found: dict[str, dict[str, Any]] = {}
     for address, view in leaves(get_resolver().url_patterns):
-        rest = address.removeprefix(f"/{API_PREFIX}")
-        slug = rest.partition("/")[0]
-        owned = slug in owners and rest != address
-        facts: dict[str, Any] = {"owner": slug if owned else "", "access": {}, "flags": {}}
+        _version, slug, _rest = split_address(address) or (FIRST, "", "")
+        owner = slug if slug in owners else ""
+        facts: dict[str, Any] = {"owner": owner, "access": {}, "flags": {}}
         if hasattr(view, "actions") and hasattr(view, "cls"):
             _of_resource(view, facts)
         else:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from platform_core.api_versions import api_prefix
 from platform_core.registry.item_facts import facts_of
 from platform_core.registry.resolution import Plugin
 
@@ -35,9 +36,9 @@ def contribution_name(owner: str, hook: str, item: Any) -> str:
     if hook == "resources":
         from platform_core.resource.declared import name_of  # needs loaded models
 
-        return f"/api/v1/{owner}/{name_of(item)}/"
+        return f"/{api_prefix(owner, item.api_version)}{name_of(item)}/"
     if hook == "routes":
-        return f"/api/v1/{owner}/{item.path}"
+        return f"/{api_prefix(owner)}{item.path}"
     if hook == "grant_source":
         return "grant_source"
     if hook == "tasks":

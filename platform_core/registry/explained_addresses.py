@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from platform_core.plugin import API_PREFIX
+from platform_core import api_versions
+from platform_core.api_versions import FIRST
 from platform_core.registry.addresses import ANY_METHOD
 from platform_core.registry.answers import (
     CORE,
@@ -117,10 +118,10 @@ def _route(
 
 def _below_plugin(situation: Situation, path: str) -> Iterator[Answer]:
     """Yield why nothing is at ``path`` when it is below a plugin that is not enabled."""
-    slug = path.removeprefix(f"/{API_PREFIX}").partition("/")[0]
+    _version, slug, _rest = api_versions.split_address(path) or (FIRST, "", "")
     state = situation.state_of(slug)
     known = slug in situation.candidates or state != "missing"
-    if path.startswith(f"/{API_PREFIX}") and known and state != "enabled":
+    if slug and known and state != "enabled":
         yield Answer(
             kind="addresses",
             name=path,

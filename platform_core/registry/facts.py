@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.urls import get_resolver
 
+from platform_core.api_versions import FIRST, api_prefix, split_address
 from platform_core.personal_data import personal_columns
-from platform_core.plugin import API_PREFIX
 from platform_core.registry.addresses import leaves
 from platform_core.registry.code_migrations import code_migrations
 from platform_core.registry.contents import Registry, installed
@@ -139,14 +139,14 @@ def _name(hook: str, owner: str, key: str) -> str:
 def routes(registry: Registry) -> dict[str, Any]:
     """Return every address of the deployment with its owner, methods and access; a resource's is its policy."""
     access = {
-        f"/{API_PREFIX}{entry.owner}/{entry.item.path}": entry.item.access
+        f"/{api_prefix(entry.owner)}{entry.item.path}": entry.item.access
         for entry in registry.entries["routes"]
     }
     owners = {plugin.slug for plugin in registry.plugins}
     found = {}
     for address, view in leaves(get_resolver().url_patterns):
-        slug = address.removeprefix(f"/{API_PREFIX}").partition("/")[0]
-        owned = slug in owners and address.startswith(f"/{API_PREFIX}")
+        _version, slug, _rest = split_address(address) or (FIRST, "", "")
+        owned = slug in owners
         prefixes = [prefix for prefix in access if address.startswith(prefix)]
         found[address] = {
             "owner": slug if owned else "",

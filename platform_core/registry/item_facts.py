@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from platform_core.access import Rule
+from platform_core.api_versions import FIRST
 
 LEFT_OUT = frozenset({"name", "title"})
 """The name is the key, and a title is for people: neither changes what the contribution does."""
@@ -53,6 +54,7 @@ def _resource_facts(resource: Any) -> dict[str, Any]:
         "search": sorted(resource.search_fields),
         "ordering": sorted({resource.ordering.removeprefix("-"), *resource.ordering_fields}),
         **({"flag": resource.flag} if resource.flag else {}),
+        **({"api_version": version} if (version := resource.api_version) != FIRST else {}),
         **({"parents": dict(resource.parents)} if resource.parents else {}),
         **({"deprecated": going} if going else {}),
         **({"field_rules": _rules(resource.field_rules)} if resource.field_rules else {}),

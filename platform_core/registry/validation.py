@@ -207,13 +207,15 @@ def _resources(registry: Registry) -> Iterator[PluginProblem]:
     from platform_core.resource.nesting import parents_of
 
     permissions = {entry.key for entry in registry.entries["permissions"]}
-    siblings: dict[str, dict[str, Any]] = {}
+    siblings: dict[tuple[str, int], dict[str, Any]] = {}
     for entry in registry.entries["resources"]:
-        siblings.setdefault(entry.owner, {})[name_of(entry.item)] = entry.item
+        key = (entry.owner, entry.item.api_version)
+        siblings.setdefault(key, {})[name_of(entry.item)] = entry.item
     for entry in registry.entries["resources"]:
         try:
             check_resource(entry.item)
-            parents_of(entry.item, siblings[entry.owner], name_of(entry.item))
+            beside = siblings[entry.owner, entry.item.api_version]
+            parents_of(entry.item, beside, name_of(entry.item))
         except TypeError as error:
             yield _problem(entry, "resource_invalid", f"{error}.", "Correct the resource class.")
             continue

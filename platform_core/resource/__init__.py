@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         server_error,
     )
     from platform_core.resource.requests import actor_of, client_address, request_id_of
-    from platform_core.resource.routing import build_plugin_urls, check_resource
+    from platform_core.resource.routing import build_plugin_urls, check_resource, plugin_resolvers
     from platform_core.resource.serializers import ModelSerializer, ScopedRelatedField
 
 _HOMES = {
@@ -42,6 +42,7 @@ _HOMES = {
     "request_id_of": "requests",
     "build_plugin_urls": "routing",
     "check_resource": "routing",
+    "plugin_resolvers": "routing",
     "client_address": "requests",
     "ModelSerializer": "serializers",
     "ScopedRelatedField": "serializers",
@@ -64,6 +65,7 @@ __all__ = [
     "guard",
     "not_found",
     "operation",
+    "plugin_resolvers",
     "request_id_of",
     "server_error",
 ]

@@ -13,9 +13,11 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.generics import GenericAPIView
 
 from platform_core.access import Actor, FieldAccess, Policy, acting_as
+from platform_core.api_versions import FIRST
 from platform_core.audit.actions import running
 from platform_core.resource import deprecation, filters
 from platform_core.resource.bulk import BULK_PREFIX, perform_bulk
+from platform_core.resource.declared import label_of
 from platform_core.resource.deprecation import Deprecated, declared_of
 from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
 from platform_core.resource.exports import Exports
@@ -88,7 +90,7 @@ def decided_as(action: str) -> str:
 
 
 class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore[type-arg]
-    """Serves the rows of ``model`` as JSON below ``/api/v1/<slug>/<name>/``.
+    """Serves the rows of ``model`` as JSON below ``/api/v1/<slug>/<name>/``, or that of another ``api_version``.
 
     ``policy`` names the permission of each action. ``ordering`` names columns of the model, separated by commas, each
     with ``-`` for descending; ``ordering_fields`` are those that a client may choose too. ``filterset_fields`` maps
@@ -119,6 +121,7 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
     limits: ClassVar[Mapping[str, str]] = {}
     import_keys: ClassVar[Sequence[str]] = ()
     parents: ClassVar[Mapping[str, str]] = {}
+    api_version: ClassVar[int] = FIRST
     deprecated: ClassVar[Deprecated | None] = None
     deprecated_actions: ClassVar[Mapping[str, Deprecated]] = {}
     deprecated_parameters: ClassVar[Mapping[str, Deprecated]] = {}
@@ -231,7 +234,7 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
         text = self.limits.get(str(self.action))
         if text is None:
             return None
-        return limit_of_action(f"{self.slug}.{type(self).__name__}.{self.action}", text)
+        return limit_of_action(f"{label_of(self.slug, type(self))}.{self.action}", text)
 
     def charge_items(self, items: int) -> None:
         """Count a bulk call's items against the limit that the resource sets for the action."""

@@ -11,6 +11,7 @@ from django.utils.text import slugify
 from django.utils.translation import override
 
 from platform_core.access import Policy
+from platform_core.api_versions import in_names
 from platform_core.models.fields import VersionField
 from platform_core.resource import decoding, filters, shape
 from platform_core.resource import representation as representations
@@ -54,6 +55,11 @@ def name_of(resource: type[Resource]) -> str:
         return resource.name
     with override(None):
         return slugify(str(resource.model._meta.verbose_name_plural))
+
+
+def label_of(slug: str, resource: type[Resource]) -> str:
+    """Return the name by which calls of the resource are counted; classes of two versions may be called alike."""
+    return ".".join(filter(None, (slug, in_names(resource.api_version), resource.__name__)))
 
 
 @cache

@@ -12,7 +12,7 @@ import structlog
 from django.utils.http import http_date
 
 from platform_core.observability.metrics import recorder
-from platform_core.resource.declared import filters_of, single_parameters
+from platform_core.resource.declared import filters_of, label_of, single_parameters
 from platform_core.resource.operations import operations_of
 from platform_core.resource.shape import FIELDS
 
@@ -115,7 +115,7 @@ def tell(view: Resource, response: HttpResponse) -> None:
         own = [response["Link"]] if "Link" in response else []
         response["Link"] = ", ".join([*own, *links])
     kind = view.actor.kind if getattr(view, "actor", None) else "anonymous"
-    resource = f"{view.slug}.{type(view).__name__}"
+    resource = label_of(view.slug, type(view))
     for what in found:
         recorder().add_deprecated(view.slug, f"{resource} {what}", kind)
         structlog.get_logger(LOGGER).info(

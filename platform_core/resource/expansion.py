@@ -35,27 +35,36 @@ def references_of(serializer: Any) -> Mapping[str, type[Model]]:
 
 
 def expand(view: Resource, rows: Sequence[Row], paths: Sequence[Path]) -> None:
-    """Put the related objects into ``rows`` in the place of their ids.
+    """Put the related objects into ``rows`` in the place of their ids, as the version of ``view`` shows them.
 
     What the actor may not see stays an id. Raises ``QueryRefused`` where a path leads to nothing that is served.
     """
+    _expand(view, rows, paths, view.api_version)
+
+
+def _expand(view: Resource, rows: Sequence[Row], paths: Sequence[Path], version: int) -> None:
     references = references_of(view.get_serializer())
     readable = view.accessible.readable
     for name in dict.fromkeys(path[0] for path in paths):
         further = [path[1:] for path in paths if path[0] == name and len(path) > 1]
         model = references.get(name) if name in readable else None
-        served = None if model is None else mounted_resource(model)
+        served = None if model is None else mounted_resource(model, version)
         if model is None or served is None:
             raise QueryRefused(EXPAND, _("There is no such reference to expand."), "unknown_field")
         ids = {str(one) for row in rows for one in _as_list(row.get(name)) if one is not None}
-        found = _related(view, *served, ids, further)
+        found = _related(view, *served, ids, further, version)
         for row in rows:
             if name in row:  # else the actor may not read it in this row
                 row[name] = _opened(row[name], found)
 
 
 def _related(
-    view: Resource, resource: type[Resource], slug: str, ids: set[str], further: Sequence[Path]
+    view: Resource,
+    resource: type[Resource],
+    slug: str,
+    ids: set[str],
+    further: Sequence[Path],
+    version: int,
 ) -> dict[str, Row]:
     if not flag_is_on(view.request, resource.flag):
         return {}
@@ -63,7 +72,7 @@ def _related(
     rows = [dict(row) for row in other.rows_with(ids)] if ids else []
     found = {str(row["id"]): row for row in rows}
     if further:
-        expand(other, rows, further)
+        _expand(other, rows, further, version)
     return found
 
 

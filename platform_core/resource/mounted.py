@@ -20,12 +20,18 @@ if TYPE_CHECKING:
 Mounted = tuple["type[Resource]", str]
 
 
-def mounted_resource(model: type[Model]) -> Mounted | None:
-    """Return the first resource that serves rows of ``model`` one by one, with the slug of its plugin."""
-    found = (
-        one for one in _by_model(get_resolver()).get(model, ()) if "retrieve" in one[0].actions
-    )
-    return next(found, None)
+def mounted_resource(model: type[Model], version: int) -> Mounted | None:
+    """Return the first resource that serves rows of ``model`` one by one, with the slug of its plugin.
+
+    It is of the API's ``version``, or of the last before it that serves the model: what is new is not shown to clients
+    of what is old.
+    """
+    found = [
+        one
+        for one in _by_model(get_resolver()).get(model, ())
+        if "retrieve" in one[0].actions and one[0].api_version <= version
+    ]
+    return max(found, key=lambda one: one[0].api_version, default=None)
 
 
 def view_rules(model: type[Model]) -> Mapping[str, Rule]:

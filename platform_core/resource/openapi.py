@@ -10,6 +10,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
+from platform_core.api_versions import FIRST, in_names
 from platform_core.resource.answers import (
     ALWAYS_POSSIBLE,
     BULK_REFUSALS,
@@ -114,14 +115,16 @@ class PlatformSchema(AutoSchema):
         return operations_of(view).get(self._action)
 
     def get_operation_id(self) -> str:
-        """Return ``<slug>_<name>_<action>``."""
+        """Return ``<slug>_<name>_<action>``, with ``v2`` after the slug in a second version."""
         if self._resource is None:
             return super().get_operation_id()
         name = name_of(type(self._resource)).replace("-", "_")
         if self._resource.parent is not None:
             name = f"{name_of(self._resource.parent.resource).replace('-', '_')}_{name}"
         bulk = "bulk_" if self._resource.is_bulk else ""
-        return f"{self._resource.slug}_{name}_{bulk}{self._action}"
+        version = in_names(self._resource.api_version)
+        first = "_".join(filter(None, (self._resource.slug, version)))
+        return f"{first}_{name}_{bulk}{self._action}"
 
     def _going(self, kind: str) -> dict[str, Deprecated]:
         resource = self._resource
@@ -166,10 +169,11 @@ class PlatformSchema(AutoSchema):
         )
 
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
-        """Return the component's name, led by the slug: two plugins may call their things alike."""
+        """Return the component's name, led by slug and version: two plugins, or versions, may call their things alike."""
         name = super().get_serializer_name(serializer, direction)
         slug = getattr(self.view, "slug", "")
-        return "".join(part.title() for part in slug.split("_")) + name
+        version = in_names(getattr(self.view, "api_version", FIRST)).title()
+        return "".join(part.title() for part in slug.split("_")) + version + name
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Schema:
         """Return a body's schema; what is shown need not match the pattern that input has to."""

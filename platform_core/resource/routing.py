@@ -12,6 +12,7 @@ from django.db import models
 from django.urls import URLPattern, URLResolver, include, path
 
 from platform_core.access import Policy, PolicyError
+from platform_core.api_versions import FIRST, api_prefix, in_names
 from platform_core.contributions import PUBLIC
 from platform_core.resource.base import PERMISSION_ACTIONS
 from platform_core.resource.bulk import BULK_PREFIX, bulk_routes
@@ -38,6 +39,7 @@ _DETAIL = {
     "delete": "destroy",
 }
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
+_TOO_MANY = 10_000
 _ORDERED_KINDS = (
     models.BooleanField,
     models.CharField,
@@ -63,6 +65,10 @@ def check_resource(resource: type[Resource]) -> None:
     unknown = set(resource.actions) - STANDARD_ACTIONS
     if unknown:
         raise TypeError(f"{label}.actions names {', '.join(sorted(unknown))}, which do not exist")
+    if type(resource.api_version) is not int or not FIRST <= resource.api_version < _TOO_MANY:
+        raise TypeError(
+            f"{label}.api_version is {resource.api_version!r}, not the number of a version like 2"
+        )
     _check_policy(resource, label)
     _check_limits(resource, label)
     _check_ordering(resource, label)
@@ -218,7 +224,7 @@ def _exposed(methods: Mapping[str, str], exposed: set[str]) -> dict[str, str]:
 def build_plugin_urls(
     slug: str, resources: Sequence[type[Resource]], routes: Sequence[Route] = ()
 ) -> list[URLPattern | URLResolver]:
-    """Return the patterns below ``/api/v1/<slug>/`` for a plugin's resources and routes.
+    """Return the patterns below ``/api/v<version>/<slug>/`` for a plugin's resources of one version and routes.
 
     Raises ``TypeError`` for a resource or route without an access rule, or declared wrongly in another way.
     """
@@ -230,6 +236,23 @@ def build_plugin_urls(
         patterns.extend(nested_urls(slug, resource, siblings))
     patterns.extend(_route(slug, route) for route in routes)
     return patterns
+
+
+def plugin_resolvers(
+    slug: str, resources: Sequence[type[Resource]], routes: Sequence[Route] = ()
+) -> dict[str, URLResolver]:
+    """Return by prefix what answers below it: of each version that the plugin has something of, and of the first.
+
+    Routes are of the first version. Raises ``TypeError`` as ``build_plugin_urls``.
+    """
+    found = {}
+    for version in sorted({FIRST, *(one.api_version for one in resources)}):
+        own = [one for one in resources if one.api_version == version]
+        patterns = build_plugin_urls(slug, own, routes if version == FIRST else ())
+        namespace = "-".join(filter(None, (slug, in_names(version))))
+        prefix = api_prefix(slug, version)
+        found[prefix] = path(prefix, include((patterns, namespace)))
+    return found
 
 
 def _route(slug: str, route: Route) -> URLPattern | URLResolver:

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from platform_core.plugin import API_PREFIX
 from platform_core.resource import Resource, not_found
 from platform_core.resource.descriptions import operations_in
 from platform_core.resource.nesting import Parent
@@ -23,7 +22,7 @@ _PROBES = ("/livez", "/readyz", "/metrics")
 
 _CONVERTED = re.compile(r"<(?:[^>:]+:)?([^>]+)>")
 _PARAMETER = re.compile(r"\\{\w+\\}")
-_PLUGIN = re.compile(rf"/{API_PREFIX}(\w+)/(.*)\Z")
+_PLUGIN = re.compile(r"/api/v(\d+)/(\w+)/(.*)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +42,13 @@ class Operation:
     def slug(self) -> str:
         """The plugin that serves it, or ``core``."""
         found = _PLUGIN.match(self.address)
-        return found[1] if found else CORE
+        return found[2] if found else CORE
 
     @property
     def path(self) -> str:
-        """The address below that of the plugin; for the core it is whole."""
+        """The address below that of the plugin's first version; for the core, and in later versions, it is whole."""
         found = _PLUGIN.match(self.address)
-        return (found[2] or "./") if found else self.address
+        return (found[3] or "./") if found and found[1] == "1" else self.address
 
     @property
     def group(self) -> str:

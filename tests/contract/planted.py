@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from django.db import connection
 from django.test import override_settings
-from django.urls import include, path
 from rest_framework import serializers
 
 from platform_core.access import FieldAccess, Granted, Policy, using_permissions
@@ -20,9 +19,9 @@ from platform_core.resource import (
     ModelSerializer,
     Resource,
     accessible_fields,
-    build_plugin_urls,
     declared,
     operation,
+    plugin_resolvers,
 )
 from platform_core.resource.conditional import require_match
 from platform_core.resource.shape import WHOLE
@@ -42,8 +41,8 @@ _FIELDS = ("id", "title", "subtitle", "shelf", "sequel_to", "isbn", "version")
 def mounted(resource: type[Resource], slug: str = LIBRARY) -> Iterator[ResourceSubject]:
     """Serve ``resource``, with those ``beside`` it only, over the library's permissions when it is one of the library."""
     urls: Any = ModuleType("planted_urls")
-    patterns = build_plugin_urls(slug, [resource, *getattr(resource, "beside", ())])
-    urls.urlpatterns = [path(f"api/v1/{slug}/", include((patterns, slug)))]
+    found = plugin_resolvers(slug, [resource, *getattr(resource, "beside", ())])
+    urls.urlpatterns = [*found.values()]
     with override_settings(ROOT_URLCONF=urls):
         if slug != LIBRARY:
             yield ResourceSubject(slug, resource)
@@ -560,3 +559,17 @@ class OperationSetsSecret(Sound):
     def note(self, book: Book, data: Any) -> None:
         if "secret" in self.body:
             Book.objects.filter(pk=book.pk).update(secret=self.body["secret"])
+
+
+class Second(Sound):
+    """Books in a second version, beside the first."""
+
+    api_version = 2
+    beside = (Sound,)
+
+
+class SecondUnscoped(Unscoped):
+    """Fault: the second version forgets the scope that the first keeps."""
+
+    api_version = 2
+    beside = (Sound,)

@@ -28,7 +28,7 @@ from platform_core.hookspecs import hookimpl
 from platform_core.models import BaseModel
 from platform_core.registry import contents, installed
 from platform_core.registry.contents import Entry
-from platform_core.resource import Resource, build_plugin_urls, not_found
+from platform_core.resource import Resource, build_plugin_urls, declared, not_found
 from platform_core.testing import contract
 from platform_core.testing.contract import (
     access,
@@ -136,6 +136,22 @@ def test_a_fault_below_a_parent_is_caught_and_a_sound_one_passes(
         nesting.check_nested_addresses(subject)
     with mounted(faulty) as subject, pytest.raises(AssertionError, match=told):
         nesting.check_nested_addresses(subject)
+
+
+@pytest.mark.django_db
+def test_a_second_version_is_judged_like_the_first() -> None:
+    with mounted(planted.Second) as subject:
+        assert subject.url == f"/api/v2/{LIBRARY}/{declared.name_of(planted.Second)}/"
+        table("viewer")(subject)
+        substitution.check_foreign_ids(subject)
+        answers.check_representation(subject)
+        answers.check_history(subject)
+        structure.check_openapi(subject, structure.valid_openapi())
+    with (
+        mounted(planted.SecondUnscoped) as subject,
+        pytest.raises(AssertionError, match="/v2/books: retrieve in the path answers"),
+    ):
+        substitution.check_foreign_ids(subject)
 
 
 FIELD_FAULTS: list[tuple[type[Resource], str]] = [

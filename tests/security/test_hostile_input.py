@@ -19,6 +19,7 @@ from platform_core.registry import installed
 from platform_core.resource import Resource
 from platform_core.resource.declared import name_of
 from platform_core.resource.operations import operations_of
+from platform_core.testing.contract.subjects import ResourceSubject
 from platform_core.testing.factories import make
 from platform_identity.testing import PASSWORD, auth_header, make_owner, sign_in_client
 
@@ -158,7 +159,7 @@ class TestResources:
     def test_hostile_parameters_are_refused(
         self, owner: Client, slug: str, resource: type[Resource]
     ) -> None:
-        url = f"/api/v1/{slug}/{name_of(resource)}/"
+        url = ResourceSubject(slug, resource).url
         row = f"{url}{make(resource.model).pk}/"
         for query in (*HOSTILE_QUERIES, *_hostile_filters(resource)):
             _send(owner, "GET", f"{url}?{query}", b"")
@@ -172,7 +173,7 @@ class TestResources:
     def test_hostile_bodies_are_refused(
         self, owner: Client, slug: str, resource: type[Resource]
     ) -> None:
-        url = f"/api/v1/{slug}/{name_of(resource)}/"
+        url = ResourceSubject(slug, resource).url
         row = f"{url}{make(resource.model).pk}/"
         operations = [f"{row}{one.path}/" for one in operations_of(resource).values()]
         reading = [("POST", url), ("PUT", row), ("PATCH", row)]

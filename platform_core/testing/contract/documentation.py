@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from platform_core.plugin import API_PREFIX
+from platform_core.api_versions import split_address
 from platform_core.resource.operations import operations_of
 from platform_core.testing.contract.subjects import PluginSubject
 
@@ -48,7 +48,7 @@ def _silent_code(plugin: PluginSubject) -> Iterator[str]:
 
 def _silent_operations(plugin: PluginSubject, document: Node) -> Iterator[str]:
     for path, item in document["paths"].items():
-        if not path.startswith(f"/{API_PREFIX}{plugin.slug}/"):
+        if (split_address(path) or ("", ""))[1] != plugin.slug:
             continue
         common = item.get("parameters", [])
         for method in (one for one in _METHODS if one in item):

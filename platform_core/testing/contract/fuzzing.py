@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from platform_core.access import ANONYMOUS, Actor
-from platform_core.plugin import API_PREFIX
+from platform_core.api_versions import split_address
 from platform_core.testing.actors import credentials_of, new_user
 from platform_core.testing.contract.nesting import nestings_of
 from platform_core.testing.contract.subjects import PluginSubject, all_permissions, stage, undone
@@ -50,8 +50,11 @@ def check_fuzzed(
     document; sent to the real WSGI application as the persona ``who``; and what they write is undone. Every second
     request names a row that exists.
     """
-    prefix = f"/{API_PREFIX}{plugin.slug}/"
-    paths = {path: item for path, item in document["paths"].items() if path.startswith(prefix)}
+    paths = {
+        path: item
+        for path, item in document["paths"].items()
+        if (split_address(path) or ("", ""))[1] == plugin.slug
+    }
     if not paths:
         return 0
     sent = 0

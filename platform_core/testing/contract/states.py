@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from platform_core.plugin import API_PREFIX
+from platform_core.api_versions import api_prefix
 from platform_core.registry import installed
 from platform_core.registry.discovery import discover
 from platform_core.registry.resolution import resolve
@@ -55,12 +55,12 @@ def dependents_of(slug: str) -> list[str]:
 
 def addresses_of(plugin: PluginSubject) -> list[str]:
     """Return the addresses that the enabled plugin serves."""
-    found = [f"/{API_PREFIX}{plugin.slug}/"]
+    found = [f"/{api_prefix(plugin.slug)}"]
     for subject in plugin.resources:
         found += [subject.url, f"{subject.url}{SOME_ID}/"]
         found += [one.url(SOME_ID) for one in nestings_of(subject)]
     routes = installed().of_plugin(plugin.slug, "routes")
-    found += [f"/{API_PREFIX}{plugin.slug}/{one.path}" for one in routes if "<" not in one.path]
+    found += [f"/{api_prefix(plugin.slug)}{one.path}" for one in routes if "<" not in one.path]
     return found
 
 

@@ -153,7 +153,7 @@ def valid_openapi(document: dict[str, Any] | None = None) -> dict[str, Any]:
 def check_openapi(subject: ResourceSubject, document: dict[str, Any]) -> None:
     """Assert that the OpenAPI ``document`` has every path and method of the resource."""
     found: Iterator[tuple[str, Any]] = (
-        (f"/api/v1/{subject.slug}/{pattern.pattern}", pattern.callback)
+        (f"/{subject.prefix}{pattern.pattern}", pattern.callback)
         for pattern in resource_urls(subject.slug, subject.resource)
     )
     for address, view in (*found, *below_parents(subject)):

@@ -18,7 +18,7 @@ from platform_core.access import (
     Rule,
     installed_permissions,
 )
-from platform_core.plugin import API_PREFIX
+from platform_core.api_versions import api_prefix, in_names
 from platform_core.registry import installed
 from platform_core.resource.base import COLLECTION_ACTIONS, PERMISSION_ACTIONS
 from platform_core.resource.declared import name_of
@@ -76,7 +76,8 @@ class ResourceSubject:
     resource: type[Resource]
 
     def __str__(self) -> str:
-        return f"{self.slug}/{name_of(self.resource)}"
+        version = in_names(self.resource.api_version)
+        return "/".join(filter(None, (self.slug, version, name_of(self.resource))))
 
     @property
     def model(self) -> type[Any]:
@@ -86,7 +87,12 @@ class ResourceSubject:
     @property
     def url(self) -> str:
         """The collection's address."""
-        return f"/{API_PREFIX}{self}/"
+        return f"/{self.prefix}{name_of(self.resource)}/"
+
+    @property
+    def prefix(self) -> str:
+        """What its addresses begin with, without a leading slash."""
+        return api_prefix(self.slug, self.resource.api_version)
 
     def actions(self) -> list[Action]:
         """Return what the resource exposes; what deletes comes last."""

@@ -16,8 +16,8 @@ def view(request: HttpRequest, **_: object) -> HttpResponse:
 
 def resolver(*, by_slug: bool) -> URLResolver:
     plugins = {
-        slug: path(
-            f"api/v1/{slug}/",
+        prefix: path(
+            prefix,
             include(
                 (
                     [
@@ -27,11 +27,16 @@ def resolver(*, by_slug: bool) -> URLResolver:
                         re_path(r"^ropes/(?P<id>[a-z]+)/$", view, name="named"),
                         path("last", view, name="last"),
                     ],
-                    slug,
+                    namespace,
                 )
             ),
         )
-        for slug in ("bells", "bell", "towers")
+        for prefix, namespace in (
+            ("api/v1/bells/", "bells"),
+            ("api/v1/bell/", "bell"),
+            ("api/v2/bells/", "bells-v2"),
+            ("api/v1/towers/", "towers"),
+        )
     }
     found = [PluginResolver(plugins)] if by_slug else list(plugins.values())
     return URLResolver(RegexPattern(r"^/"), [*found, path("api/v1/other/", view, name="other")])
@@ -46,6 +51,8 @@ def resolver(*, by_slug: bool) -> URLResolver:
         "/api/v1/bells/ropes/7/",
         "/api/v1/bells/ropes/new/",
         "/api/v1/bells/last",
+        "/api/v2/bells/things/3/",
+        "/api/v2/bells/last",
         "/api/v1/other/",
     ],
 )
@@ -62,6 +69,8 @@ def test_a_match_is_the_one_that_django_makes(address: str) -> None:
         "/api/v1/bel/things/3/",
         "/api/v1/bells/",
         "/api/v1/bells",
+        "/api/v2/towers/things/3/",
+        "/api/v3/bells/things/3/",
         "/api/v1//",
         "/apixv1/bells/things/3/",
     ],
@@ -74,6 +83,6 @@ def test_what_no_plugin_has_is_not_found(address: str) -> None:
 def test_addresses_are_built_from_names() -> None:
     found = resolver(by_slug=True)
 
-    assert set(found.namespace_dict) == {"bells", "bell", "towers"}
+    assert set(found.namespace_dict) == {"bells", "bell", "bells-v2", "towers"}
     prefix, plugin = found.namespace_dict["towers"]
     assert f"{prefix}{plugin.reverse('thing', id=7)}" == "api/v1/towers/things/7/"
