@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from platform_core.access import Granted, Policy, Where, actor
@@ -89,11 +90,12 @@ class OperationSerializer(ModelSerializer):
             "note": record.progress_note,
         }
 
-    def get_file(self, found: Any) -> FileSerializer | None:
+    @extend_schema_field(FileSerializer(allow_null=True))
+    def get_file(self, found: Any) -> dict[str, Any] | None:
         """Return where the result's file is, when it made one."""
         if not found.file_token:
             return None
-        return {  # type: ignore[return-value]  # data of that shape
+        return {
             "name": found.file_name,
             "type": found.file_type,
             "size": found.file_size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import orjson
@@ -13,6 +14,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.relations import MANY_RELATION_KWARGS
 from rest_framework.validators import UniqueValidator
 
 from platform_core.models import keep_for_reference
@@ -20,8 +22,6 @@ from platform_core.resource.related import kept_row, visible
 from platform_core.resource.rendering import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from platform_core.access import Actor
     from platform_core.resource.field_access import FieldGate
 
@@ -37,6 +37,16 @@ class UTCDateTimeField(serializers.DateTimeField):
         super().__init__(**kwargs)
 
 
+class ScopedRelatedList(serializers.ManyRelatedField):
+    """The references of a field with ``many=True``; an object is no list, though it can be gone through."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the rows with the ids in ``data``."""
+        if isinstance(data, Mapping):
+            self.fail("not_a_list", input_type=type(data).__name__)
+        return super().to_internal_value(data)
+
+
 class ScopedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
     """A reference by id that finds only rows the actor may see; the others do not exist.
 
@@ -47,6 +57,12 @@ class ScopedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
         "does_not_exist": _("There is no such thing."),
         "incorrect_type": _("An id is expected."),
     }
+
+    @classmethod
+    def many_init(cls, *args: Any, **kwargs: Any) -> ScopedRelatedList:
+        """Return the list of such references."""
+        shared = {key: kwargs[key] for key in MANY_RELATION_KWARGS if key in kwargs}
+        return ScopedRelatedList(child_relation=cls(*args, **kwargs), **shared)
 
     def get_queryset(self) -> Any:
         """Return the related rows in the actor's view scope, or ``None`` when the field is read-only."""

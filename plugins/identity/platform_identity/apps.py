@@ -26,7 +26,7 @@ class IdentityConfig(PluginConfig):
             after="django.contrib.auth.middleware.AuthenticationMiddleware",
         ),
         Middleware(
-            path="platform_identity.middleware.SignInBodyMiddleware",
+            path="platform_identity.middleware.SignInRequestMiddleware",
             after="django.middleware.common.CommonMiddleware",
         ),
     )

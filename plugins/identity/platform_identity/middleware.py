@@ -1,4 +1,4 @@
-"""Keeps input that is not plain JSON away from the sign-in library, which fails on it instead of refusing it."""
+"""Keeps away from the sign-in library what it does not refuse itself: input that is not plain JSON, and other methods."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 
 from platform_core.plugin import API_PREFIX
@@ -21,8 +21,10 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
-class SignInBodyMiddleware:
+class SignInRequestMiddleware:
     """Refuse sign-in requests whose body is not a flat JSON object in UTF-8: nobody has to be signed in to send one.
+
+    Methods that a route does not offer are refused here: the library judges the body of any method first.
 
     The library reads bodies by Python's parser, which accepts lone surrogates that no database and no hash can
     encode, and raises errors of its own for deep nesting and very long numbers.
@@ -40,6 +42,20 @@ class SignInBodyMiddleware:
         ):
             return bad_request(request)
         return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], _args: Any, _kwargs: Any
+    ) -> HttpResponseBase | None:
+        """Answer 405 when the route at a sign-in address has no handler for the method."""
+        found = getattr(view, "view_class", None)
+        if found is None or not request.path_info.startswith(AUTH_PATH):
+            return None
+        offered = [name for name in found.http_method_names if hasattr(found, name)]
+        if str(request.method).lower() in offered or (
+            request.method == "HEAD" and "get" in offered
+        ):
+            return None
+        return HttpResponseNotAllowed([name.upper() for name in offered])
 
 
 def _is_acceptable(body: bytes) -> bool:

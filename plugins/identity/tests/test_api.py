@@ -175,6 +175,11 @@ def test_a_role_s_name_cannot_pass_for_a_plugin_s(owner: Caller, name: str) -> N
     owner.post("roles/", {"name": name, "title": "Mine"}, status=422)
 
 
+@pytest.mark.parametrize("inherits", [{}, "", 7, [{}]])
+def test_what_a_role_inherits_is_a_list_of_ids(owner: Caller, inherits: object) -> None:
+    owner.post("roles/", {"name": "mine", "title": "Mine", "inherits": inherits}, status=422)
+
+
 def test_a_taken_role_name_is_a_conflict(owner: Caller) -> None:
     make_role(name="mine")
     owner.post("roles/", {"name": "mine", "title": "Mine"}, status=409)

@@ -100,6 +100,22 @@ def test_every_described_sign_in_operation_is_served(
                 assert answer.status_code not in (404, 405), (method, path, name)
 
 
+@pytest.mark.parametrize("method", ["TRACE", "PUT", "DELETE"])
+def test_another_method_is_refused_before_its_body(client: Client, method: str) -> None:
+    answer = client.generic(method, f"{ROOT}app/v1/auth/login", b"{}", "application/json")
+
+    assert (answer.status_code, answer["Allow"]) == (405, "POST, OPTIONS")
+
+
+def test_a_client_that_there_is_not_is_told_as_described(
+    client: Client, document: dict[str, Any]
+) -> None:
+    described = document["paths"][f"{ROOT}{{client}}/v1/auth/login"]["post"]["responses"]["404"]
+    answer = client.post(f"{ROOT}other/v1/auth/login", {}, "application/json")
+
+    assert (answer.status_code, answer["Content-Type"]) == (404, *described["content"])
+
+
 def test_the_client_is_chosen_in_the_path_only_where_both_are_served(
     document: dict[str, Any],
 ) -> None:

@@ -24,7 +24,13 @@ _RESPONSE = re.compile(r"#/components/responses/(\w+)\Z")
 
 
 def answers_of(
-    operation: Schema, components: Schema, *, name: str, unsafe: bool, signed_in: bool
+    operation: Schema,
+    components: Schema,
+    *,
+    name: str,
+    unsafe: bool,
+    signed_in: bool,
+    pinned: bool,
 ) -> Schema:
     """Return the answers of the library's ``operation`` with those that it does not know of."""
     found = {status: _resolved(one, components) for status, one in operation["responses"].items()}
@@ -32,6 +38,8 @@ def answers_of(
         found.setdefault("401", components["responses"]["Authentication"])
     if _SESSION_TOKEN in operation.get("parameters", ()):
         found.setdefault("410", components["responses"]["SessionGone"])
+    if not pinned:
+        found["404"] = {"description": "There is no such client", "content": _PROBLEM}
     if name == REFRESH:
         refused = {"description": "The refresh token is not valid any more"}
         found["401"] = {**refused, "content": {"application/json": {"schema": _STATUS_ONLY}}}

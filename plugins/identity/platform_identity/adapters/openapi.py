@@ -107,6 +107,7 @@ def _operation(shipped: Schema, name: str, view: type[Any], *, pinned: bool) -> 
         name=name,
         unsafe=not name.endswith("_get"),
         signed_in=signed_in,
+        pinned=pinned,
     )
     parameters = [one for one in told if one not in dropped]
     return {
