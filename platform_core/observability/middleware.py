@@ -49,18 +49,21 @@ class RequestMiddleware:
         request.request_id = request_id  # type: ignore[attr-defined]
         statements, statement_seconds = spent.statements, spent.seconds
         started = time.perf_counter()
-        with (
-            structlog.contextvars.bound_contextvars(request_id=request_id),
-            acting_as(ANONYMOUS, request_id=request_id),
-            coming_from(partial(_origin_of, request)),
-        ):
-            asked = self.may_be_timed and request.META.get(ASKED) == "1"
-            response = self._timed(request) if asked else self.get_response(request)
-            seconds = time.perf_counter() - started
-            owner = owner_of_request(request)
-            self._write(request, response, seconds, owner)
-            if response.status_code in (401, 403):
-                _record_refusal(request, response)
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            with (
+                acting_as(ANONYMOUS, request_id=request_id),
+                coming_from(partial(_origin_of, request)),
+            ):
+                asked = self.may_be_timed and request.META.get(ASKED) == "1"
+                response = self._timed(request) if asked else self.get_response(request)
+                seconds = time.perf_counter() - started
+                owner = owner_of_request(request)
+                self._write(request, response, seconds, owner)
+                if response.status_code in (401, 403):
+                    _record_refusal(request, response)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
         self.metrics.add(
             owner,
             response.status_code,
