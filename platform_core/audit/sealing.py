@@ -159,8 +159,15 @@ def _one(cursor: Any) -> tuple[Any, ...]:
 
 
 def seal_all(deployment: Deployment) -> Sealed:
-    """Seal what is there, and look until it is known up to which event nothing can be missing; some tenths of a second."""
-    sealer = Sealer(deployment)
+    """Seal what is there, and look some times up to which event nothing can be missing; some tenths of a second.
+
+    The server's other transactions, in whatever database, may take longer; then it is known later.
+    """
+    return seal_by(Sealer(deployment))
+
+
+def seal_by(sealer: Sealer) -> Sealed:
+    """Do what ``seal_all`` does by a sealer that is kept, and knows at the next call what it has waited for."""
     sealed = sealer.seal()
     for _look in range(_LOOKS):
         time.sleep(_PAUSE_S)
