@@ -78,11 +78,7 @@ def _describe() -> dict[str, Any]:
                     "responses": {
                         "200": {
                             "description": "The file",
-                            "content": {
-                                "application/octet-stream": {
-                                    "schema": {"type": "string", "format": "binary"}
-                                }
-                            },
+                            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
                         },
                         "401": {"description": "Nobody is signed in", "content": problem},
                         "404": {"description": "There is no file for you", "content": problem},
