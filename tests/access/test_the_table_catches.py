@@ -94,7 +94,7 @@ class Ungated(AcademicYearResource):
     def visible(self) -> Any:
         return self.get_queryset()
 
-    def verified(self, action: str, pk: Any) -> Any:
+    def verified(self, action: str, pk: Any, rules: Any = ()) -> Any:
         return self.row(self.model.all_objects.all(), pk)
 
 
