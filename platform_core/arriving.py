@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
+
+from platform_core.edge.limits import limit_of
 
 MOST_HELD = 2_600_000
-"""The longest request that is waited for: a little more than the longest body that is read into memory anyway."""
+"""The longest body that is waited for: a little more than is read into memory anyway."""
 _LONGEST_HEAD = 64 << 10
 _LONGEST_LINE = 8 << 10
-_HEADER = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:[ \t]*([^\r\n]*)", re.I)
+_HEADER = re.compile(
+    rb"\r\n(content-length|content-type|transfer-encoding|expect)[ \t]*:[ \t]*([^\r\n]*)", re.I
+)
 
 
 class Arriving:
-    """The bytes of a request so far. What cannot be understood is enough: whoever parses it refuses it."""
+    """The bytes of a request so far. What cannot be understood is enough: whoever parses it refuses it.
 
-    def __init__(self, data: bytes = b"") -> None:
+    So is the head of what is longer than ``limits`` let a body of its media type be: it is refused before it is sent.
+    """
+
+    def __init__(self, limits: Mapping[str, int], data: bytes = b"") -> None:
+        self._limits = limits
+        self._most = MOST_HELD
         self.data = bytearray(data)
         self._began = time.monotonic()
         self._head_ends = 0
@@ -51,18 +61,23 @@ class Arriving:
         self._head_ends = self._chunk_at = end + 4
         self._needed = self._head_ends
         found = [(name.lower(), value) for name, value in _HEADER.findall(self.data[:end])]
-        if len(found) == 1:  # a client that expects to be told to go on waits for it
-            name, value = found[0]
-            if name == b"transfer-encoding":
+        types = [value for name, value in found if name == b"content-type"]
+        framing = [one for one in found if one[0] != b"content-type"]
+        self._most = min(MOST_HELD, limit_of((types or [b""])[0].decode("latin-1"), self._limits))
+        if len(framing) == 1:  # a client that expects to be told to go on waits for it
+            name, value = framing[0]
+            if name == b"transfer-encoding" and value.strip().lower() == b"chunked":
                 self._needed = None
-            elif (
-                name == b"content-length"
-                and value.isdigit()
-                and len(value) < len(str(MOST_HELD)) + 1
-            ):
-                whole = self._head_ends + int(value)
-                self._needed = whole if whole <= MOST_HELD else self._head_ends
+            elif name == b"content-length":
+                self._needed = self._head_ends + self._awaited(value)
         return True
+
+    def _awaited(self, length: bytes) -> int:
+        """Return the bytes of a body of ``length`` that are waited for: none when it is too long or no number."""
+        text = length.strip()
+        if not text.isdigit() or len(text) > len(str(MOST_HELD)) or int(text) > self._most:
+            return 0
+        return int(text)
 
     def _has_all_chunks(self) -> bool:
         """Walk over the chunks (RFC 9112, section 7.1) that are whole."""
@@ -77,7 +92,7 @@ class Arriving:
             if size == 0:
                 return self.data.find(b"\r\n\r\n", end) >= 0 or len(self.data) - end > _LONGEST_HEAD
             following = end + 2 + size + 2
-            if size < 0 or following > MOST_HELD:
+            if size < 0 or following > self._head_ends + self._most:
                 return True
             if len(self.data) < following:
                 return False

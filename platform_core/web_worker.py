@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from os import SEEK_END
 from typing import Any
 
+from django.conf import settings
 from gunicorn import util
 from gunicorn.http import RequestParser
 from gunicorn.http.unreader import SocketUnreader
@@ -81,7 +82,7 @@ class Connection(TConn):  # type: ignore[misc]
         """Read what is there without waiting; tell whether a thread can go on with it."""
         if self.arriving is None:
             before = b"" if self.parser is None else self.parser.unreader.take_buffered()
-            self.arriving = Arriving(before)
+            self.arriving = Arriving(settings.PLATFORM_BODY_LIMITS, before)
         self.sock.setblocking(False)
         while not self.arriving.is_enough():
             try:

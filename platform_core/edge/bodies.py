@@ -10,22 +10,12 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.utils.translation import gettext as _
 
+from platform_core.edge.limits import limit_of
 from platform_core.resource.problems import bad_request, problem, too_large
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
-
-ANYTHING = "*/*"
-
-
-def limit_of(content_type: str, limits: Mapping[str, int]) -> int:
-    """Return the bytes that a body of ``content_type`` may have: by its exact type, ``type/*``, or ``*/*``."""
-    media_type = content_type.partition(";")[0].strip().lower()
-    for name in (media_type, f"{media_type.partition('/')[0]}/*"):
-        if name in limits:
-            return limits[name]
-    return limits[ANYTHING]
 
 
 class BodyStream(IOBase):

@@ -17,6 +17,7 @@ from tests.served import Served, owner_credentials, serve
 POST = b"POST / HTTP/1.1\r\nHost: h\r\n"
 CHUNKS = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 THREADS = 2
+LIMITS = {"*/*": MOST_HELD, "application/json": 20}
 
 
 @pytest.mark.parametrize(
@@ -25,13 +26,14 @@ THREADS = 2
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
         POST + b"Content-Length: 3\r\n\r\nabc",
         POST + b"content-length : 3\r\n\r\nabcd",
+        POST + b"Content-Type: application/json; x=y\r\nContent-Length: 3\r\n\r\nabc",
         CHUNKS + b"3\r\nabc\r\n0\r\n\r\n",
         CHUNKS + b"3;a=b\r\nabc\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n",
     ],
 )
 def test_a_whole_request_is_enough_and_anything_less_is_not(data: bytes) -> None:
-    assert Arriving(data).is_enough()
-    arriving = Arriving()
+    assert Arriving(LIMITS, data).is_enough()
+    arriving = Arriving(LIMITS)
     cut = len(data) - (2 if data.endswith(b"abcd") else 1)  # a byte of the next request, too
     for at in range(cut):
         arriving.add(data[at : at + 1])
@@ -48,15 +50,19 @@ def test_a_whole_request_is_enough_and_anything_less_is_not(data: bytes) -> None
         POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
         POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         POST + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+        POST + b"Content-Type: application/json\r\nContent-Length: 21\r\n\r\n",
+        POST + b"Content-Type: application/json\r\n" + CHUNKS[len(POST) :] + b"15\r\n",
+        POST + b"Transfer-Encoding: gzip\r\n\r\nhello",
+        POST + b"Transfer-Encoding: chunked, chunked\r\n\r\nhello",
         CHUNKS + b"many\r\n",
         CHUNKS + b"-5\r\n",
         CHUNKS + b"FFFFFFFF\r\n",
         CHUNKS + b"1" * 10_000,
-        CHUNKS + b"5\r\nabcde\r\n" * (MOST_HELD // 10),
+        CHUNKS + b"5\r\nabcde\r\n" * (MOST_HELD // 10 + 1),
     ],
 )
 def test_what_is_too_long_or_odd_is_not_waited_for(data: bytes) -> None:
-    assert Arriving(data).is_enough()
+    assert Arriving(LIMITS, data).is_enough()
 
 
 @pytest.fixture(scope="module")
