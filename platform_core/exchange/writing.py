@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 import orjson
 
 from platform_core.exchange.cells import Column, as_text, encode
+from platform_core.exchange.errors import CellTooLong
 from platform_core.exchange.xlsx_writing import MEDIA_TYPE as XLSX_MEDIA_TYPE
 from platform_core.exchange.xlsx_writing import Workbook
 
@@ -32,6 +33,9 @@ class Writer(Protocol):
 
     def end(self) -> bytes:
         """Return what comes after all rows."""
+
+    def abandon(self) -> None:
+        """Let go of what is open; a file that has not ended never will."""
 
 
 class CsvWriter:
@@ -60,6 +64,9 @@ class CsvWriter:
         """Return nothing."""
         return b""
 
+    def abandon(self) -> None:
+        """Do nothing."""
+
     def _taken(self) -> bytes:
         text = self.buffer.getvalue()
         self.buffer.seek(0)
@@ -85,6 +92,9 @@ class JsonlWriter:
         """Return nothing."""
         return b""
 
+    def abandon(self) -> None:
+        """Do nothing."""
+
 
 class XlsxWriter:
     """A workbook of one sheet; its cells are texts, numbers and truths, never formulas."""
@@ -100,14 +110,22 @@ class XlsxWriter:
 
     def write(self, rows: Sequence[Row]) -> bytes:
         """Return what is compressed so far."""
-        for row in rows:
-            self.workbook.row([encode(row.get(one.name), one) for one in self.columns])
+        try:
+            for row in rows:
+                self.workbook.row([encode(row.get(one.name), one) for one in self.columns])
+        except CellTooLong:
+            self.abandon()
+            raise
         return self.workbook.taken()
 
     def end(self) -> bytes:
         """Return the rest, and the table of contents without which the file cannot be opened."""
         self.workbook.close()
         return self.workbook.taken()
+
+    def abandon(self) -> None:
+        """Close the workbook, ended or not."""
+        self.workbook.abandon()
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,10 @@ class Workbook:
     def close(self) -> None:
         """End the sheet and the file."""
         self._sheet.write(_SHEET_ENDS)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the file where it is; without its end nobody can open it."""
         self._sheet.close()
         self._zip.close()
 

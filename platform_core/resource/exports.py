@@ -114,12 +114,12 @@ class Exports:
         fields = self.get_serializer().fields
         names = shape.fields or self.accessible.readable
         columns = columns_of(fields, names)
-        writer = writer_of(chosen.name, columns, delimiter=delimiter, dumps=dumps)
         headers = _headers(cls, chosen)
         if self.request.method == "HEAD":
             return HttpResponse(content_type=chosen.media_type, headers=headers)
         queryset = scope(self.actor, self.policy.permission("export"), self.narrowed())
         self._require_fits(queryset, chosen, names)
+        writer = writer_of(chosen.name, columns, delimiter=delimiter, dumps=dumps)
         stream = self._stream(queryset, keyset, shape, writer)
         body = Started(stream)
         return StreamingHttpResponse(body, content_type=chosen.media_type, headers=headers)
@@ -154,6 +154,8 @@ class Exports:
                     },
                 )
             raise
+        finally:
+            writer.abandon()
 
     def _exported(
         self, queryset: QuerySet[Any], keyset: Keyset, shape: Shape
