@@ -141,7 +141,7 @@ def test_a_move_to_a_school_that_one_only_sees_is_rolled_back(imported: Path) ->
     grant(user, Role.objects.get(name="education.registrar"), here.unit)
     grant(user, Role.objects.get(name="education.viewer"), other.unit)
     student = student_of(HERE)
-    answer = Person(auth_header(user), Client()).patch(
+    answer = Person(auth_header(user), Client(), user).patch(
         f"students/{student.pk}/", {"school": str(other.pk)}
     )
     assert answer.status_code == 403

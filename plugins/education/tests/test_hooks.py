@@ -96,4 +96,4 @@ def test_the_profile_names_no_school_that_one_may_not_see(imported: Path) -> Non
     user = make_user()
     grant(user, make_role("education.view_student"), school.unit)
 
-    assert my_schools(Person(auth_header(user), Client())) == []
+    assert my_schools(Person(auth_header(user), Client(), user)) == []
