@@ -36,7 +36,9 @@ def download(request: HttpRequest, operation_id: UUID) -> FileResponse:
     if request.method not in ("GET", "HEAD"):
         from rest_framework.exceptions import MethodNotAllowed
 
-        raise MethodNotAllowed(request.method or "")
+        error: Any = MethodNotAllowed(request.method or "")
+        error.allowed = ("GET", "HEAD")  # the answer says so in Allow
+        raise error
     found = Operation.objects.filter(
         pk=operation_id,
         actor_id=asking.actor.id,

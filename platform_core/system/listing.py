@@ -103,7 +103,9 @@ class Listing:
 def only(request: HttpRequest, *methods: str) -> None:
     """Raise MethodNotAllowed for a method that is none of ``methods``."""
     if request.method not in methods:
-        raise MethodNotAllowed(request.method or "")
+        error: Any = MethodNotAllowed(request.method or "")
+        error.allowed = methods  # the answer says so in Allow
+        raise error
 
 
 def tell_methods(allowed: str) -> HttpResponse:

@@ -158,6 +158,8 @@ def test_a_file_goes_in_and_one_comes_out_for_the_owner_alone(person: User, data
     answer = get(person, found["url"])
     assert b"".join(answer.streaming_content) == b"QUIET"
     assert answer["Content-Disposition"] == 'attachment; filename="loud.txt"'
+    wrong = post(person, found["url"])
+    assert (wrong.status_code, wrong["Allow"]) == (405, "GET, HEAD")
     assert get(make_owner(), found["url"]).status_code == 404
     assert Client().get(found["url"]).status_code == 401
     assert Client().post(found["url"], headers=auth_header(person)).status_code == 405
