@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import override
+from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
 from platform_core.access import Always
 from platform_core.resource import declared
@@ -148,21 +149,38 @@ def write_parameters(resource: Resource, method: str, *, of_a_row: bool) -> list
     return found
 
 
-def shaped(resource: Resource, shown: Schema) -> Schema:
+def shaped(resource: Resource, shown: Schema, registry: ComponentRegistry) -> Schema:
     """Return the schema of an object that is shown whole, or as ``fields`` and ``expand`` say.
 
     ``shown`` refers to the component of the whole, whose properties a part has too. In the place of a reference there
-    may be an object.
+    may be an object. The part is a component of its own: a reference for each property of each answer takes those
+    who read the document minutes to follow.
     """
     serializer: Any = resource.serializer_class()
     references = references_of(serializer)
-    properties = {
-        name: {} if name in references else {"$ref": f"{shown['$ref']}/properties/{name}"}
-        for name, field in serializer.fields.items()
-        if not field.write_only
-    }
-    told = "With fields or expand: as they say."
-    return {"anyOf": [shown, {"type": "object", "description": told, "properties": properties}]}
+    name = shown["$ref"].rpartition("/")[2]
+    whole: Any = registry[name, ResolvedComponent.SCHEMA].schema
+    part = ResolvedComponent(  # type: ignore[no-untyped-call]
+        name=f"{name}Part",
+        type=ResolvedComponent.SCHEMA,
+        schema={
+            "type": "object",
+            "description": "With fields or expand: as they say.",
+            "properties": {
+                one: {} if one in references else _same(shown, one, schema)
+                for one, schema in whole["properties"].items()
+            },
+        },
+        object=resource.serializer_class,
+    )
+    registry.register_on_missing(part)
+    return {"anyOf": [shown, part.ref]}
+
+
+def _same(shown: Schema, name: str, schema: Schema) -> Schema:
+    """Return the schema of a property of a part; sets of choices are named once, where the whole is."""
+    has_choices = "enum" in schema or "enum" in schema.get("items", {})
+    return {"$ref": f"{shown['$ref']}/properties/{name}"} if has_choices else schema
 
 
 def with_field_rules(schema: Schema, serializer_class: type[Any], direction: str) -> Schema:

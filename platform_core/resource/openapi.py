@@ -360,14 +360,16 @@ class PlatformSchema(AutoSchema):
         if self._action == "destroy":
             return {"204": {"description": "Deleted"}}
         if self._action == "list":
-            return {"200": json_answer("One page", page_of(shaped(resource, shown)))}
+            return {"200": json_answer("One page", page_of(shaped(resource, shown, self.registry)))}
         if self._action == "history":
             return {"200": json_answer("One page, newest first", page_of(history_entry(resource)))}
         if self._action == "create":
             where = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
             return {"201": json_answer("Created", shown) | {"headers": where | ETAG}}
         if self._action == "retrieve":
-            found = json_answer("The object", shaped(resource, shown)) | {"headers": ETAG}
+            found = json_answer("The object", shaped(resource, shown, self.registry)) | {
+                "headers": ETAG
+            }
             return {"200": found, "304": {"description": "Unchanged", "headers": ETAG}}
         if self._action == "diff":
             return {"200": json_answer("What differs", DIFFERENCES)}
