@@ -167,7 +167,7 @@ def shaped(resource: Resource, shown: Schema, registry: ComponentRegistry) -> Sc
             "type": "object",
             "description": "With fields or expand: as they say.",
             "properties": {
-                one: {} if one in references else _same(shown, one, schema)
+                one: _OPENED if one in references else _same(shown, one, schema)
                 for one, schema in whole["properties"].items()
             },
         },
@@ -175,6 +175,12 @@ def shaped(resource: Resource, shown: Schema, registry: ComponentRegistry) -> Sc
     )
     registry.register_on_missing(part)
     return {"anyOf": [shown, part.ref]}
+
+
+_OPENED: Schema = {
+    "type": ["string", "integer", "object", "array", "null"],
+    "description": "The id, or the ids; with expand the objects themselves.",
+}
 
 
 def _same(shown: Schema, name: str, schema: Schema) -> Schema:
