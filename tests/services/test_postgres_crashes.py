@@ -125,7 +125,9 @@ def test_two_processes_starting_at_once_get_one_server(own_ground: Ground) -> No
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_the_server_survives_the_end_of_its_caller(own_ground: Ground, number: int) -> None:
     folder = own_ground.path / "postgres"
-    caller = in_another_process("print(server.start().pid, flush=True); time.sleep(60)", folder)
+    interruptible = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    start = "print(server.start().pid, flush=True); time.sleep(60)"
+    caller = in_another_process(interruptible + start, folder)  # even where the run ignores SIGINT
     assert caller.stdout is not None
     pid = int(caller.stdout.readline())
     os.killpg(caller.pid, number)
