@@ -81,7 +81,7 @@ def audited(event: Event) -> Iterator[None]:
     except (DomainError, PermissionDenied) as error:
         write_refusal(event, outcome="refused", code=str(getattr(error, "code", "forbidden")))
         raise
-    except Exception as error:
+    except Exception as error:  # whatever it is, the attempt is told of; it is raised on
         write_refusal(event, outcome="failed", code=type(error).__name__)
         raise
 

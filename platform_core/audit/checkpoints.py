@@ -147,8 +147,9 @@ def append_checkpoint(
 ) -> Checkpoint | None:
     """Sign where the chain stands, on disk before this returns, and hand it to the deployment's command.
 
-    ``head`` is asked when nobody else writes to the file, so that its lines follow one another as the seals do. None when the last checkpoint says as much already. Raises CheckpointBroken when the file's end cannot be
-    continued, KeyUnusable and OSError.
+    ``head`` is asked when nobody else writes to the file, so that its lines follow one another as the seals do. None
+    when the last checkpoint says as much already. Raises CheckpointBroken when the file's end cannot be continued,
+    KeyUnusable and OSError.
     """
     key = signing_key(deployment)
     file = own_file(deployment, key)

@@ -157,6 +157,15 @@ def database(
 
 
 @contextmanager
+def set_up_with_database(*, as_json: bool) -> Iterator[None]:
+    """Set up the deployment at hand and lend it its database for the block."""
+    deployment = load_deployment(deployment_folder(None), as_json=as_json)
+    with database(deployment, as_json=as_json):
+        set_up(deployment, as_json=as_json)
+        yield
+
+
+@contextmanager
 def lent_database(deployment: Deployment, *, quiet: bool) -> Iterator[DatabaseServer]:
     """Do the same as ``database`` for those who go on without one: raises PluginErrors instead of leaving."""
     from platform_core.conf.database import embedded_postgres

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any, cast
 
 import typer
@@ -19,14 +17,6 @@ app = typer.Typer(
 STATES = ("waiting", "retrying", "parked", "sleeping")
 
 
-@contextmanager
-def _deployment(*, as_json: bool) -> Iterator[None]:
-    deployment = boot.load_deployment(boot.deployment_folder(None), as_json=as_json)
-    with boot.database(deployment, as_json=as_json):
-        boot.set_up(deployment, as_json=as_json)
-        yield
-
-
 @app.command("list")
 def list_events(
     plugin: Annotated[str | None, typer.Option(help="Only those to this plugin.")] = None,
@@ -39,7 +29,7 @@ def list_events(
     """Show what each subscription waits for, and the oldest events on their way; sleeping ones wait for their plugin."""
     if state is not None and state not in STATES:
         raise typer.BadParameter(f"It is one of {', '.join(STATES)}.", param_hint="--state")
-    with _deployment(as_json=as_json):
+    with boot.set_up_with_database(as_json=as_json):
         from platform_core.events.overview import State, overview
 
         found = overview(plugin=plugin, state=cast("State | None", state), limit=limit)
@@ -77,7 +67,7 @@ def retry(
     """Let parked events come again, once what kept their subscriber from taking them is mended."""
     if (delivery is None) == (subscription is None):
         raise typer.BadParameter("Give the number of one, or --subscription.")
-    with _deployment(as_json=as_json):
+    with boot.set_up_with_database(as_json=as_json):
         from platform_core.events import overview
 
         count = overview.retry(delivery=delivery, subscription=subscription)
@@ -90,7 +80,7 @@ def skip(
     as_json: AsJson = False,
 ) -> None:
     """Give a parked event up for its subscriber, so that later ones about the same thing follow."""
-    with _deployment(as_json=as_json):
+    with boot.set_up_with_database(as_json=as_json):
         from platform_core.events import overview
 
         count = overview.skip(delivery=delivery)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -15,14 +13,6 @@ app = typer.Typer(no_args_is_help=True, help="Look at background jobs, and cance
 
 JobId = Annotated[str, typer.Argument(help="The number of the job, as tasks list shows it.")]
 STATUSES = ("waiting", "running", "succeeded", "failed", "cancelled")
-
-
-@contextmanager
-def _deployment(*, as_json: bool) -> Iterator[None]:
-    deployment = boot.load_deployment(boot.deployment_folder(None), as_json=as_json)
-    with boot.database(deployment, as_json=as_json):
-        boot.set_up(deployment, as_json=as_json)
-        yield
 
 
 @app.command("list")
@@ -37,7 +27,7 @@ def list_jobs(
     """Show how many jobs each plugin has, the schedules, and the newest jobs."""
     if status is not None and status not in STATUSES:
         raise typer.BadParameter(f"It is one of {', '.join(STATUSES)}.", param_hint="--status")
-    with _deployment(as_json=as_json):
+    with boot.set_up_with_database(as_json=as_json):
         from platform_core.tasks.overview import overview
 
         found = overview(plugin=plugin, status=status, limit=limit)
@@ -69,7 +59,7 @@ def list_jobs(
 @app.command("cancel")
 def cancel(job: JobId, as_json: AsJson = False) -> None:
     """Cancel a waiting job, or ask a running one to stop."""
-    with _deployment(as_json=as_json):
+    with boot.set_up_with_database(as_json=as_json):
         from platform_core.tasks.overview import cancel_job
 
         status = cancel_job(job)
@@ -88,7 +78,7 @@ def cancel(job: JobId, as_json: AsJson = False) -> None:
 @app.command("retry")
 def retry(job: JobId, as_json: AsJson = False) -> None:
     """Let a failed or cancelled job run again."""
-    with _deployment(as_json=as_json):
+    with boot.set_up_with_database(as_json=as_json):
         from platform_core.tasks.backend import engine
 
         queued = engine().retry(job)

@@ -54,7 +54,7 @@ class BodyStream(IOBase):
     def _counted(self, read: Callable[[int], bytes], wanted: int) -> bytes:
         try:
             found = read(wanted)
-        except Exception as error:
+        except Exception as error:  # each server has exceptions of its own for what is no body
             raise BadRequest("The body is not as the request said.") from error
         self._read += len(found)
         if self._read > self._limit:

@@ -37,7 +37,7 @@ def dispatch_until(
         except (DatabaseError, InterfaceError, psycopg.Error, PoolTimeout, OSError) as error:
             log.warning("events wait for the database", error=type(error).__name__)
             pause_s = AWAY_S
-        except Exception:
+        except Exception:  # the thread must not end while the worker runs
             log.exception("delivery of events goes on after an error of its own")
             pause_s = AWAY_S
         finally:

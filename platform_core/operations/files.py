@@ -86,6 +86,6 @@ def _writing(operation_id: UUID, name: str) -> Iterator[BinaryIO]:
             target.flush()
             os.fsync(target.fileno())
         sync_folder(folder)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no half of a file stays
         path.unlink(missing_ok=True)
         raise

@@ -65,7 +65,7 @@ def start_operation(
             operation.job_id = job.id
             operation.save(force_insert=True)
             write_events([event_of(operation, "start")])
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no file without an operation stays
         files.remove_files(operation.pk)
         raise
     return operation

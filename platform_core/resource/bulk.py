@@ -107,7 +107,7 @@ def attempt(view: Resource, work: Callable[[], T]) -> tuple[T | None, HttpRespon
             return work(), None
     except OperationalError:
         raise
-    except Exception as error:
+    except Exception as error:  # expected ones become the item's result, others are raised again
         refusal = answer_to(view.request, error, view)
         if refusal is None:
             raise

@@ -143,7 +143,7 @@ class Exports:
                 yield head + writer.end()
         except GeneratorExit:
             raise
-        except Exception:
+        except Exception:  # told and raised on: the transfer breaks
             if sent:
                 logger.exception(
                     "export broken off",

@@ -128,7 +128,7 @@ class Worker:
         except _GONE as error:
             log.warning("worker waits for the database", during=what, error=type(error).__name__)
             self._ended.wait(BACK_OFF_S)
-        except Exception:
+        except Exception:  # the thread must not end while the worker runs
             log.exception("worker goes on after an error of its own", during=what)
             self._ended.wait(BACK_OFF_S)
         finally:
