@@ -35,6 +35,8 @@ EMITTERS_KILLED = 0.3
 RAISING = 0.003
 ROLLED_BACK = 0.05
 PLANTED_EVENTS = 600
+PLANTED_ROUNDS = 40
+"""A quick machine is through its events after a handful of kills, which may all miss the moment that shows the fault."""
 GIVEN_UP_AFTER_S = 900
 
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -264,8 +266,10 @@ def main() -> int:
             ("the effect is committed apart from the inbox", deliver_without_inbox, "twice"),
             ("events are delivered in any order", deliver_unordered, "out of order"),
         ):
-            found = run(url, PLANTED_EVENTS, deliver, things=FEW_THINGS)
-            seen = [fault for fault in found.faults if told in fault]
+            for _ in range(PLANTED_ROUNDS):
+                found = run(url, PLANTED_EVENTS, deliver, things=FEW_THINGS)
+                if seen := [fault for fault in found.faults if told in fault]:
+                    break
             print(f"planted: {title}: {seen or f'NOT SEEN: {found}'}", flush=True)
             if not seen:
                 return 1
