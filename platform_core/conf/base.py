@@ -132,6 +132,7 @@ def base_settings(
         "WAFFLE_CACHE_NAME": "flags",
         "SIMPLE_HISTORY_ENABLED": True,
         "PLATFORM_DATA_DIR": deployment.data_dir,
+        "PLATFORM_ENCRYPTION_KEYS": tuple(core.encryption_keys),
         "TASKS": {"default": {"BACKEND": "platform_core.tasks.backend.TaskBackend", "QUEUES": []}},
         "PROCRASTINATE_AUTODISCOVER_MODULE_NAME": None,
         "TEST_RUNNER": "django.test.runner.DiscoverRunner",

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import limits
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 
+from platform_core.conf.secrets import key_bytes
 from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
 from platform_core.edge.cors import is_origin
 from platform_core.registry.problems import PluginErrors, PluginProblem
@@ -95,6 +96,8 @@ class CoreSettings(PluginSettings):
     """The folder of the signed checkpoints, relative to the data folder; best one that the web processes cannot write."""
     audit_checkpoint_command: list[str] = Field(default_factory=list)
     """A program and its arguments that gets each new checkpoint as a line of input, to keep it elsewhere."""
+    encryption_keys: list[SecretStr] = Field(default_factory=list)
+    """Keys of 32 bytes in URL-safe base64 for encrypted columns: the first encrypts, all decrypt; else one kept in the data folder."""
     email_url: str = Field(default="file", repr=False)
     """``console``, ``file`` (below the data folder) or ``smtp://user:password@host:port``."""
     email_from: str = "platform@localhost"
@@ -123,6 +126,13 @@ class CoreSettings(PluginSettings):
             if not is_origin(one):
                 raise ValueError("write each like https://app.example.org, without a path or a *")
         return origins
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _are_keys(cls, keys: list[SecretStr]) -> list[SecretStr]:
+        for key in keys:
+            key_bytes(key.get_secret_value())
+        return keys
 
     @field_validator("body_limits")
     @classmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 import secrets
 from collections.abc import Mapping
@@ -9,6 +11,8 @@ from pathlib import Path
 
 from platform_core.conf.settings import read_variable
 from platform_core.registry.problems import PluginErrors, PluginProblem
+
+KEY_BYTES = 32
 
 
 def required_secret(name: str, environ: Mapping[str, str]) -> str:
@@ -50,6 +54,22 @@ def create_private_file(file: Path, text: str) -> bool:
     finally:
         draft.unlink()
     return True
+
+
+def key_bytes(text: str) -> bytes:
+    """Return the 32 bytes that ``text`` is in URL-safe base64; raises ValueError, without the text."""
+    try:
+        found = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        found = b""
+    if len(found) != KEY_BYTES:
+        raise ValueError(f"a key is {KEY_BYTES} random bytes in URL-safe base64")
+    return found
+
+
+def new_key() -> str:
+    """Return a new key, as the settings take it."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
 def _missing(name: str, message: str) -> PluginErrors:

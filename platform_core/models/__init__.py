@@ -4,6 +4,7 @@ from platform_core.models import links as _links  # noqa: F401 - it listens from
 from platform_core.models.audit import AuditEvent, AuditPayload, AuditSeal
 from platform_core.models.base import BaseModel
 from platform_core.models.constraints import UniqueAmongLive
+from platform_core.models.encrypted import EncryptedTextField
 from platform_core.models.events import EventDelivery, EventReceipt, EventRecord, EventStream
 from platform_core.models.history import record_history
 from platform_core.models.idempotency import IdempotencyRecord
@@ -22,6 +23,7 @@ __all__ = [
     "AuditSeal",
     "BaseModel",
     "DeletionBlocked",
+    "EncryptedTextField",
     "EventDelivery",
     "EventReceipt",
     "EventRecord",

@@ -78,4 +78,6 @@ def _is_plain(field: models.Field[Any, Any]) -> bool:
     """Tell whether what stands for the field's value in SQL is the same for every value."""
     if isinstance(field, ArrayField):
         return _is_plain(field.base_field)
+    if isinstance(field, models.BinaryField):
+        return True  # PostgreSQL has no placeholder of its own for bytes; Django asks for those that do
     return not any(hasattr(field, name) for name in _OWN_PLACEHOLDER)

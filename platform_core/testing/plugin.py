@@ -117,6 +117,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("contract_persona", PERSONAS)
 
 
+@pytest.fixture(autouse=True)
+def _default_language() -> Iterator[None]:
+    """Speak the deployment's language again after a test whose last request asked for another."""
+    yield
+    from django.utils import translation
+
+    translation.deactivate()
+
+
 @pytest.fixture
 def grants() -> Iterator[GrantsDouble]:
     """Give a grant source in memory in place of the deployment's: nobody holds anything until the test says so."""

@@ -7,13 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Lower
 
-from platform_core.models import BaseModel, UniqueAmongLive
-
-
-class SealedField(models.TextField):
-    """Stands for a field whose values are encrypted."""
-
-    encrypted = True
+from platform_core.models import BaseModel, EncryptedTextField, UniqueAmongLive
 
 
 class Publisher(BaseModel):
@@ -53,7 +47,7 @@ class Book(BaseModel):
     tags = models.ManyToManyField(Tag, related_name="books")
     password = models.CharField(max_length=20, blank=True)
     last_login = models.DateTimeField(null=True)
-    sealed = SealedField(blank=True)
+    sealed = EncryptedTextField(null=True)
     draft = models.TextField(blank=True)
     doubled = models.GeneratedField(
         expression=models.F("stock") * 2, output_field=models.IntegerField(), db_persist=True
@@ -114,6 +108,16 @@ class Category(BaseModel):
     """A tree."""
 
     parent = models.ForeignKey("self", models.CASCADE, null=True)
+
+    class Meta(BaseModel.Meta):
+        app_label = "models_testapp"
+
+
+class Vault(BaseModel):
+    """Keeps a text that only its own row opens."""
+
+    title = models.CharField(max_length=50, default="")
+    code = EncryptedTextField(null=True)
 
     class Meta(BaseModel.Meta):
         app_label = "models_testapp"
