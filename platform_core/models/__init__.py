@@ -3,7 +3,7 @@
 from platform_core.models import links as _links  # noqa: F401 - it listens from now on
 from platform_core.models.audit import AuditEvent, AuditPayload, AuditSeal
 from platform_core.models.base import BaseModel
-from platform_core.models.constraints import UniqueAmongLive
+from platform_core.models.constraints import LIVE, UniqueAmongLive
 from platform_core.models.encrypted import EncryptedTextField
 from platform_core.models.events import EventDelivery, EventReceipt, EventRecord, EventStream
 from platform_core.models.history import record_history
@@ -17,6 +17,7 @@ from platform_core.models.refusals import referrers_of
 from platform_core.models.tasks import ScheduleTick, TaskRecord
 
 __all__ = [
+    "LIVE",
     "AllObjects",
     "AuditEvent",
     "AuditPayload",

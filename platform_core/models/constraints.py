@@ -1,4 +1,4 @@
-"""Constraints that count only rows which are not deleted."""
+"""Constraints and indexes that count only rows which are not deleted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Any
 
 from django.db.models import Q, UniqueConstraint
 from django.db.models.expressions import BaseExpression
+
+LIVE = Q(deleted_at__isnull=True)
+"""The condition of indexes that serve lists, which never show deleted rows."""
 
 
 def UniqueAmongLive(  # noqa: N802 - reads like the constraint classes it stands among
@@ -16,8 +19,7 @@ def UniqueAmongLive(  # noqa: N802 - reads like the constraint classes it stands
     ``condition`` narrows it further. Strings are field names, unless an expression is among them: then
     they are expressions too. ``options`` are those of ``UniqueConstraint``.
     """
-    alive = Q(deleted_at__isnull=True)
-    where = alive if condition is None else alive & condition
+    where = LIVE if condition is None else LIVE & condition
     if all(isinstance(part, str) for part in parts):
         names = tuple(part for part in parts if isinstance(part, str))
         return UniqueConstraint(fields=names, name=name, condition=where, **options)

@@ -52,6 +52,7 @@ class Operation(models.Model):
         indexes = (
             models.Index(fields=["actor_id", "-created_at"], name="platform_core_operation_own"),
             models.Index(fields=["job_id"], name="platform_core_operation_job"),
+            models.Index(fields=["created_at", "id"], name="platform_core_operation_order"),
         )
 
     def __str__(self) -> str:

@@ -44,6 +44,7 @@ def database_findings(situation: Situation) -> Iterator[Finding]:
         yield from _content_types(situation, state)
         yield from _grants(situation)
         yield from _flags(situation, state)
+        yield from _orders(situation)
 
 
 def _server(state: DatabaseState) -> Iterator[Finding]:
@@ -246,4 +247,17 @@ def _flags(situation: Situation, state: DatabaseState) -> Iterator[Finding]:
             where=f"waffle_flag, {name}",
             why="Switching it does nothing; a plugin that declares it again inherits its state.",
             mend="Delete its row (platformctl db shell), or bring the plugin back.",
+        )
+
+
+def _orders(situation: Situation) -> Iterator[Finding]:
+    for one in situation.snapshot.get("unserved_orders", ()):
+        yield Finding(
+            code="order_without_index",
+            severity="warning",
+            plugin=one["plugin"],
+            what=f"No index serves the list of {one['resource']} in its order, {one['ordering']}.",
+            where=one["table"],
+            why="All its rows are read and sorted for every page; it slows down with each row more.",
+            mend=f"Give the model an index on {one['ordering']} and the primary key, and migrate.",
         )

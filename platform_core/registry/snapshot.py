@@ -91,6 +91,7 @@ def _facts(*, with_database: bool) -> dict[str, Any]:
 
     from platform_core.cli.deployments import system_problems
     from platform_core.registry.facts import contributed_facts, database_facts, recorded_facts
+    from platform_core.registry.orders import unserved_orders
 
     with override("en"):
         problems = system_problems(deploy=False)
@@ -99,6 +100,8 @@ def _facts(*, with_database: bool) -> dict[str, Any]:
             facts |= recorded_facts()
         if with_database and not problems:
             facts |= database_facts(problems)
+            if WITH_CONTENTS in sys.argv and not problems:
+                facts["unserved_orders"] = unserved_orders(facts["standing_tables"])
     held = settings.PLATFORM.resolution.held_back
     return facts | {
         "held_back": [one.as_dict() for one in held],

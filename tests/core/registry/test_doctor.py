@@ -32,6 +32,11 @@ INSERT INTO platform_core_pluginrecord (slug, distribution, version, state, dige
 UPDATE platform_core_pluginrecord SET version = '0.9', contents_digest = 'other' WHERE slug = 'bells';
 """
 
+MANY_UNITS = """
+INSERT INTO identity_orgunit (id, created_at, updated_at, version, name, kind, path)
+    SELECT gen_random_uuid(), now(), now(), 1, 'unit ' || number, '', '{}' FROM generate_series(1, 1000) AS number
+"""
+
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[TestDeployment]:
@@ -90,6 +95,20 @@ def test_every_planted_fault_is_found_with_its_remedy(
     assert found["dormant_rows"]["what"].startswith("It keeps 2 rows in 1 tables")
     assert all(one["why"] and one["mend"] and one["where"] for one in found.values())
     assert "not-to-be-shown" not in answer.out + answer.err
+
+
+def test_a_long_list_that_no_index_serves_in_its_order_is_found(deployment: TestDeployment) -> None:
+    with psycopg.connect(deployment.database_url) as connection:
+        connection.execute(MANY_UNITS)
+    assert "order_without_index" not in by_code(deployment.call("plugin", "doctor", "--json"))
+    with psycopg.connect(deployment.database_url) as connection:
+        connection.execute("DROP INDEX identity_orgunit_order")
+
+    found = by_code(deployment.call("plugin", "doctor", "--json"))["order_without_index"]
+
+    assert (found["plugin"], found["where"]) == ("identity", "identity_orgunit")
+    assert "org-units" in found["what"]
+    assert "name" in found["mend"]
 
 
 def test_it_goes_on_when_a_plugin_does_not_start_and_the_database_is_away(

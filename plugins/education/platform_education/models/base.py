@@ -92,7 +92,3 @@ def text_list(label: StrPromise) -> ArrayField[list[str], list[str]]:
     return ArrayField(
         models.CharField(max_length=255), verbose_name=label, default=list, blank=True
     )
-
-
-LIVE = Q(deleted_at__isnull=True)
-"""The condition of indexes that serve lists, which never show deleted rows."""

@@ -6,8 +6,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from platform_core.models import BaseModel, UniqueAmongLive
-from platform_education.models.base import LIVE, SourcedModel, dates_in_order
+from platform_core.models import LIVE, BaseModel, UniqueAmongLive
+from platform_education.models.base import SourcedModel, dates_in_order
 
 
 class AcademicYear(SourcedModel):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from platform_core.models import BaseModel, UniqueAmongLive
-from platform_education.models.base import LIVE, SourcedModel
+from platform_core.models import LIVE, BaseModel, UniqueAmongLive
+from platform_education.models.base import SourcedModel
 
 
 class Organisation(SourcedModel):

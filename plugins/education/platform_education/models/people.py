@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from platform_core.models import BaseModel, UniqueAmongLive
-from platform_education.models.base import LIVE, Person, SourcedModel, text_list
+from platform_core.models import LIVE, BaseModel, UniqueAmongLive
+from platform_education.models.base import Person, SourcedModel, text_list
 
 
 class Student(Person):

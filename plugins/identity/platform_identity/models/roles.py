@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from platform_core.models import BaseModel, UniqueAmongLive
+from platform_core.models import LIVE, BaseModel, UniqueAmongLive
 
 
 class Role(BaseModel):
@@ -115,6 +115,11 @@ class RoleAssignment(BaseModel):
                 | Q(ends_at__isnull=True)
                 | Q(ends_at__gt=F("starts_at")),
                 name="identity_assignment_dates",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["created_at", "id"], condition=LIVE, name="identity_assignment_order"
             ),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from platform_core.models import BaseModel
+from platform_core.models import LIVE, BaseModel
 
 
 class LoginSession(BaseModel):
@@ -40,7 +40,12 @@ class LoginSession(BaseModel):
     class Meta(BaseModel.Meta):
         verbose_name = _("login session")
         verbose_name_plural = _("login sessions")
-        indexes = (models.Index(fields=["expires_at"], name="identity_session_expires"),)
+        indexes = (
+            models.Index(fields=["expires_at"], name="identity_session_expires"),
+            models.Index(
+                fields=["created_at", "id"], condition=LIVE, name="identity_session_order"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"

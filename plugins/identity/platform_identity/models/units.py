@@ -9,7 +9,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from platform_core.models import BaseModel
+from platform_core.models import LIVE, BaseModel
 
 
 class OrgUnit(BaseModel):
@@ -33,7 +33,10 @@ class OrgUnit(BaseModel):
     class Meta(BaseModel.Meta):
         verbose_name = _("organisational unit")
         verbose_name_plural = _("organisational units")
-        indexes = (GinIndex(fields=["path"], name="identity_orgunit_path"),)
+        indexes = (
+            GinIndex(fields=["path"], name="identity_orgunit_path"),
+            models.Index(fields=["name", "id"], condition=LIVE, name="identity_orgunit_order"),
+        )
 
     def __str__(self) -> str:
         return self.name
