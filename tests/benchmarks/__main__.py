@@ -3,7 +3,7 @@
 ``make bench ARGS=depth`` measures lists of 1,000 to 1,000,000 rows at the first, middle and last page.
 ``make bench ARGS=exchange`` exports 1,000,000 rows, and imports.
 ``make bench ARGS=audit`` measures writes with and without the audit trail, and how fast it is sealed and verified.
-``make bench ARGS=events`` measures how many events a process emits and delivers.
+``make bench ARGS=events`` measures how many events a process emits and delivers, ``ARGS=tasks`` jobs enqueued and run.
 ``make bench ARGS=plugins`` measures what 1 to 100 synthetic plugins cost instead: CPU and memory of a start, requests,
 migrate, four workers, plan. All take some minutes; ``ARGS="plugins start memory"`` measures only these parts.
 ``--profile create`` shows where the time of a create goes.
@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 import psycopg
 
-from tests.benchmarks import audit, depth, events, exchange
+from tests.benchmarks import audit, depth, events, exchange, tasks
 from tests.benchmarks.deployment import STUDENTS, Subject, benchmark_deployment
 from tests.benchmarks.limit import Limit
 from tests.benchmarks.measuring import Application, Contender, Request, call, measure, succeed
@@ -44,7 +44,8 @@ def main() -> int:
     options.add_argument(
         "what",
         nargs="*",
-        help="audit, depth, events, exchange, or plugins and which parts of it: " + " ".join(PARTS),
+        help="audit, depth, events, exchange, tasks, or plugins and which parts of it: "
+        + " ".join(PARTS),
     )
     options.add_argument("--rounds", type=int, help="blocks of each contender (30; others: 5)")
     options.add_argument("--requests", type=int, default=100, help="requests in a block")
@@ -62,6 +63,8 @@ def main() -> int:
         return depth.run(chosen.rounds or 5)
     if chosen.what == ["events"]:
         return events.run(chosen.rounds or 3)
+    if chosen.what == ["tasks"]:
+        return tasks.run(chosen.rounds or 3)
     if chosen.what == ["audit"]:
         return audit.run(chosen.rounds or 5, chosen.requests)
     if chosen.what:
