@@ -30,14 +30,7 @@ if TYPE_CHECKING:
     from platform_core.resource.representation import Plan
     from platform_core.resource.shape import Shape
 
-_OWN_MODULES = frozenset(
-    {
-        "platform_core.resource.base",
-        "platform_core.resource.reads",
-        "platform_core.resource.writes",
-        "rest_framework.generics",
-    }
-)
+_OWN_MODULES = ("platform_core.resource.", "rest_framework.generics")
 _CREATING = (
     "create_object",
     "unsaved_object",
@@ -115,7 +108,7 @@ def decoder_of(resource: type[Resource]) -> Decoder | None:
 def _is_unchanged(resource: type[Resource], method: str) -> bool:
     """Tell whether ``method`` is the core's, which no plugin has replaced."""
     found: str = getattr(resource, method).__module__
-    return found in _OWN_MODULES
+    return found.startswith(_OWN_MODULES)
 
 
 @cache

@@ -87,7 +87,7 @@ def measure() -> None:
         with transaction.atomic():
             found[TOGETHER].append(_rate(enqueue))
         connection.close()
-        connection.close_pool()
+        connection.close_pool()  # type: ignore[attr-defined]
         worker = start_worker()
         while count_ended() == before:  # its start is no work
             time.sleep(0.01)
