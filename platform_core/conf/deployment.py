@@ -56,6 +56,8 @@ class CoreSettings(PluginSettings):
     """Other limits by media type, such as ``text/csv`` or ``image/*``: for files, which are not held in memory."""
     trusted_proxies: list[IPvAnyNetwork] = Field(default_factory=list)
     """Networks of the proxies whose ``X-Forwarded-For`` is believed; none by default."""
+    outbound_allow: list[IPvAnyNetwork] = Field(default_factory=list)
+    """Networks beside the public addresses that the platform itself may call, also by plain HTTP; none by default."""
     rate_limit_signed_in: str = "1000/hour"
     """Calls that one signed-in caller may make, such as ``1000/hour``; ``off`` sets no limit."""
     rate_limit_anonymous: str = "100/hour"

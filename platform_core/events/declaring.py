@@ -29,6 +29,8 @@ class Event(BaseModel):
     events of one noun and one thing reach every subscriber in the order in which they were committed. ``version`` goes
     up when a field changes its meaning or goes; ``upgrade`` then turns payloads that are still on the way into the
     present form. A payload is read by many and kept for a while: it holds ids, not secrets.
+    ``external_fields`` names the fields that may leave the deployment by webhooks; without any, the event is told inside
+    only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -36,6 +38,7 @@ class Event(BaseModel):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     aggregate: ClassVar[str]
+    external_fields: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def upgrade(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:
@@ -63,6 +66,11 @@ def faults_of(event: type[Event]) -> Iterator[str]:
         yield "names as aggregate no field of its payload"
     elif fields[aggregate].annotation not in _KEYS:
         yield f"has the aggregate {aggregate}, which is neither a UUID nor a text nor a number"
+    yield from (
+        f"lets a field {one} leave the deployment that its payload does not have"
+        for one in event.external_fields
+        if one not in fields
+    )
     for field, known in fields.items():
         if field in _OWN_WORDS:
             yield f"has a field {field}, which is a word of its own"

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from platform_core.access import current_actor, current_request_id
 from platform_core.events.catalogue import all_events, owner_of_event, subscribers_of
 from platform_core.events.declaring import Event
+from platform_core.webhooks.offering import offer
 
 _EMIT = """
 WITH stream AS (
@@ -38,7 +39,7 @@ class OutsideTransaction(RuntimeError):
 def emit(event: Event) -> UUID:
     """Tell that something has happened, as part of the caller's transaction, and return the event's id.
 
-    Subscribers get it after the commit. Until then this transaction holds the place of the event among those of its
+    Subscribers get it after the commit, and so do endpoints of webhooks what may leave of it. Until then this transaction holds the place of the event among those of its
     aggregate, so that others about the same thing wait. Raises ``OutsideTransaction``, and LookupError for an event
     that no enabled plugin declares.
     """
@@ -74,4 +75,6 @@ def emit(event: Event) -> UUID:
                 "plugins": subscribers.owners,
             },
         )
+    if event.external_fields:
+        offer(event_id, event)
     return event_id

@@ -15,6 +15,7 @@ from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuer
 from platform_core.models.referrers import DeletionBlocked, Referrer, keep_for_reference
 from platform_core.models.refusals import referrers_of
 from platform_core.models.tasks import ScheduleTick, TaskRecord
+from platform_core.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookMessage
 
 __all__ = [
     "LIVE",
@@ -39,6 +40,9 @@ __all__ = [
     "ScheduleTick",
     "TaskRecord",
     "UniqueAmongLive",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookMessage",
     "keep_for_reference",
     "record_history",
     "referrers_of",

@@ -28,6 +28,7 @@ from platform_core.registry.ledger import database_problems
 from platform_core.tasks.backend import engine
 from platform_core.tasks.catalogue import queues
 from platform_core.tasks.measuring import job_gauges
+from platform_core.webhooks.measuring import webhook_gauges
 
 log = structlog.get_logger(__name__)
 
@@ -150,7 +151,7 @@ def gauges() -> list[Gauge]:
         ),
     ]
     try:
-        return [*found, *job_gauges()]
+        return [*found, *job_gauges(), *webhook_gauges()]
     except (DatabaseError, PsycopgError, PoolTimeout):
         return found
 

@@ -289,8 +289,12 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
             if earlier is not None:
                 return as_readable_now(self, earlier)
             response = self.change_and_tell()
-            held.keep(response)
+            held.keep(self.as_kept(response))
             return response
+
+    def as_kept(self, response: HttpResponse) -> HttpResponse:
+        """Return what a repeated call is answered; override to leave out what must not be kept."""
+        return response
 
     def change_and_tell(self) -> HttpResponse:
         """Run the unsafe action and write the audit trail of it, in the same transaction."""

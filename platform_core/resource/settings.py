@@ -44,4 +44,8 @@ def spectacular_settings(title: str, version: str) -> dict[str, Any]:
         "SERVE_INCLUDE_SCHEMA": False,
         "COMPONENT_SPLIT_REQUEST": True,
         "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+        "ENUM_NAME_OVERRIDES": {
+            "StateEnum": "platform_core.models.operations.Operation.State",
+            "WebhookDeliveryStateEnum": "platform_core.models.webhooks.WebhookDelivery.State",
+        },
     }

@@ -17,11 +17,13 @@ def core_permissions() -> tuple[Permission, ...]:
     from platform_core.audit import resources as audit
     from platform_core.operations import resources as operations
     from platform_core.system import flags, permissions
+    from platform_core.webhooks import resources as webhooks
 
     return (
         *operations.PERMISSIONS,
         *audit.PERMISSIONS,
         *flags.PERMISSIONS,
+        *webhooks.PERMISSIONS,
         *permissions.PERMISSIONS,
     )
 
@@ -30,8 +32,9 @@ def core_resources() -> tuple[type[Resource], ...]:
     """Return the resources that the core serves; models have to be loaded."""
     from platform_core.audit import resources as audit
     from platform_core.system.flags import FlagResource
+    from platform_core.webhooks import resources as webhooks
 
-    return (*audit.RESOURCES, FlagResource)
+    return (*audit.RESOURCES, FlagResource, *webhooks.RESOURCES)
 
 
 def core_routes() -> tuple[Route, ...]:

@@ -7,8 +7,14 @@ from typing import Any
 from platform_core.registry.cost_report import all_tables
 from platform_core.system import facts
 from platform_core.system.listing import Listing
-from platform_core.system.permissions import VIEW_SETTINGS, VIEW_SYSTEM, VIEW_TASKS
+from platform_core.system.permissions import (
+    VIEW_EVENT_TYPES,
+    VIEW_SETTINGS,
+    VIEW_SYSTEM,
+    VIEW_TASKS,
+)
 from platform_core.tasks.overview import schedules
+from platform_core.webhooks.catalogue import event_types
 
 _TEXT = {"type": "string"}
 _FLAG = {"type": "boolean"}
@@ -136,6 +142,20 @@ LISTINGS = (
             "cron": _TEXT,
             "last": _MOMENT,
             "next": _MOMENT,
+        },
+    ),
+    Listing(
+        name="event-types",
+        summary="Events that webhooks can tell of",
+        access=VIEW_EVENT_TYPES,
+        key="name",
+        rows=event_types,
+        filters=("plugin",),
+        properties={
+            "name": _TEXT,
+            "plugin": _TEXT,
+            "meaning": _TEXT,
+            "schema": {"type": "object", "description": "JSON Schema of the data."},
         },
     ),
 )

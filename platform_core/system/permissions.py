@@ -12,6 +12,7 @@ from platform_core.contributions import Permission
 VIEW_SYSTEM: Final = "system.view_system"
 VIEW_SETTINGS: Final = "system.view_settings"
 VIEW_TASKS: Final = "system.view_tasks"
+VIEW_EVENT_TYPES: Final = "system.view_event_types"
 RETRY_TASKS: Final = "system.retry_tasks"
 CANCEL_TASKS: Final = "system.cancel_tasks"
 
@@ -21,6 +22,7 @@ PERMISSIONS = tuple(
         (VIEW_SYSTEM, _("View plugins, health, tables and limits of the deployment")),
         (VIEW_SETTINGS, _("View settings of the deployment, without secrets")),
         (VIEW_TASKS, _("View background tasks and schedules")),
+        (VIEW_EVENT_TYPES, _("View which events webhooks can tell of")),
         (RETRY_TASKS, _("Run failed background tasks again")),
         (CANCEL_TASKS, _("Cancel background tasks")),
     )

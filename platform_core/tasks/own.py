@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 from functools import cache
 from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -21,6 +22,9 @@ from platform_core.operations.running import run_operation, run_operation_freely
 from platform_core.resource.idempotency import LIFETIME_H
 from platform_core.tasks.backend import engine
 from platform_core.tasks.declaring import PlatformTask, task
+from platform_core.webhooks.delivering import send_due
+from platform_core.webhooks.dispatching import end_call
+from platform_core.webhooks.keeping import forget_messages
 
 SUCCEEDED_KEPT_H: Final = 24
 OTHERS_KEPT_H: Final = 24 * 30
@@ -48,7 +52,20 @@ def forget_expired() -> dict[str, int]:
     old = now - timedelta(hours=OTHERS_KEPT_H)
     TaskRecord.objects.filter(updated_at__lt=old).delete()
     events = forget_events(now - timedelta(days=EVENTS_KEPT_DAYS))
-    return {"answers": forgotten, "operations": len(expired), "events": events}
+    return {
+        "answers": forgotten,
+        "operations": len(expired),
+        "events": events,
+        "webhooks": forget_messages(now),
+    }
+
+
+@task(unique=lambda endpoint: endpoint, atomic=False)
+def send_webhooks(endpoint: str) -> None:
+    """Send what is due to one endpoint, for a while; nobody else sends to it meanwhile."""
+    endpoint_id = UUID(endpoint)
+    send_due(endpoint_id)
+    end_call(endpoint_id)
 
 
 @task(unique=True)
@@ -71,6 +88,7 @@ def _settled(made: PlatformTask[Any]) -> PlatformTask[Any]:
 TASKS: tuple[PlatformTask[Any], ...] = (
     forget_expired,
     seal_audit_trail,
+    send_webhooks,
     _settled(run_operation),
     _settled(run_operation_freely),
 )

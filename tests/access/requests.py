@@ -20,7 +20,7 @@ from waffle import get_waffle_flag_model
 
 from platform_core.access import Actor
 from platform_core.audit import Event, record
-from platform_core.models import AuditEvent, AuditPayload
+from platform_core.models import AuditEvent, AuditPayload, WebhookDelivery, WebhookEndpoint
 from platform_core.models import Operation as LongOperation
 from platform_core.operations.files import writing_result
 from platform_core.plugin import API_PREFIX
@@ -33,6 +33,8 @@ from platform_core.tasks.engine import Submission
 from platform_core.testing.contract.bodies import remove, writable
 from platform_core.testing.contract.subjects import ResourceSubject
 from platform_core.testing.factories import make, make_in_unit
+from platform_core.webhooks import services as webhooks
+from platform_core.webhooks.signing import new_secret
 from platform_education.rules import CLASS_SECTIONS_FLAG
 from platform_identity.models import LoginSession, OrgUnit, Role, User
 from platform_identity.services import tokens, users
@@ -110,6 +112,10 @@ def new_row(model: type[Model], world: World) -> Any:
         return model._base_manager.latest("pk")
     if model is LongOperation:
         return new_operation(world)
+    if model is WebhookEndpoint:
+        return new_endpoint()
+    if model is WebhookDelivery:
+        return webhooks.ping(endpoint=new_endpoint())
     if model is get_waffle_flag_model():
         return model._base_manager.get(name=CLASS_SECTIONS_FLAG)
     if model is LoginSession:
@@ -134,6 +140,15 @@ def new_operation(world: World, **values: Any) -> LongOperation:
     until = timezone.now() + dt.timedelta(days=1)
     starter = {"actor_id": world.people["owner"].pk, "actor_kind": "user", "expires_at": until}
     return LongOperation.objects.create(plugin="education", kind="Import", **starter, **values)
+
+
+def new_endpoint() -> WebhookEndpoint:
+    """Return an endpoint of webhooks that nobody is ever told at."""
+    return WebhookEndpoint.objects.create(
+        url="https://hooks.example.org/in",
+        event_types=["identity.user.created"],
+        secret=new_secret(),
+    )
 
 
 def _to_resource(operation: Operation, resource: type[Resource], world: World) -> Request:
@@ -196,11 +211,16 @@ def _body_of(subject: ResourceSubject, action: str, row: Any, world: World) -> A
 
 STATES: dict[tuple[str, str, str], Callable[[Any], Any]] = {
     ("identity", "users", "reactivate"): lambda user: users.suspend_user(user=user),
+    ("system", "webhook-deliveries", "redeliver"): lambda one: type(one).objects.update(
+        state="failed"
+    ),
 }
 """By slug, resource and action: what brings a row into the state that the action asks for."""
 
 BODIES: dict[tuple[str, str, str], Mapping[str, Any]] = {
     ("system", "audit-payloads", "erase"): {"reason": "asked for"},
+    ("system", "webhooks", "rotate_secret"): {"overlap_hours": 1},
+    ("system", "webhooks", "redeliver_failed"): {"since": "2026-11-26T00:00:00Z"},
     ("education", "course-enrollments", "withdraw"): _ON_A_DAY,
     ("education", "section-enrollments", "withdraw"): _ON_A_DAY,
 }

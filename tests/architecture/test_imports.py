@@ -48,3 +48,37 @@ def test_nothing_imports_the_admin_site() -> None:
 
 def test_plugins_folder_is_no_package() -> None:
     assert not (ROOT / "plugins" / "__init__.py").exists()
+
+
+CLIENTS = ("requests", "httpx", "urllib3", "aiohttp", "http.client", "urllib.request", "httpcore")
+ASKS_OTHERWISE = {
+    "platform_core/outbound/client.py": "it is the client",
+    "platform_core/cli/serve.py": "it asks its own server on loopback whether it has come up",
+}
+
+
+def outgoing(path: Path) -> set[str]:
+    """Return what a module imports that could call other machines past the outbound client."""
+    names = imported(path)
+    return {
+        one for one in names if one in CLIENTS or one.startswith(tuple(f"{c}." for c in CLIENTS))
+    }
+
+
+def test_only_the_outbound_client_calls_other_machines() -> None:
+    plugins = sorted((ROOT / "plugins").glob("*/platform_*/**/*.py"))
+    found = {str(path.relative_to(ROOT)): outgoing(path) for path in (*CORE, *plugins)}
+
+    assert {path for path, names in found.items() if names} == set(ASKS_OTHERWISE)
+
+
+def test_a_module_that_calls_by_itself_is_seen(tmp_path: Path) -> None:
+    for line in (
+        "import requests",
+        "import urllib.request as net",
+        "from urllib import request",
+        "from http.client import HTTPSConnection",
+        "def f():\n    from urllib.request import urlopen",
+    ):
+        (tmp_path / "module.py").write_text(line, encoding="utf-8")
+        assert outgoing(tmp_path / "module.py"), line

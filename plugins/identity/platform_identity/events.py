@@ -12,6 +12,7 @@ class UserEvent(Event):
     """Something has happened to a user's account."""
 
     aggregate: ClassVar[str] = "user"
+    external_fields: ClassVar[tuple[str, ...]] = ("user",)
 
     user: UUID
 

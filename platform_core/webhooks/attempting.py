@@ -1,0 +1,95 @@
+"""One attempt to deliver: the signed request, and what it came to."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import orjson
+from django.utils import timezone
+
+from platform_core.outbound import OutboundError, send
+from platform_core.webhooks.signing import signed_headers
+from platform_core.webhooks.timing import wished_wait
+
+if TYPE_CHECKING:
+    from platform_core.models import WebhookDelivery, WebhookEndpoint
+
+KEPT_BYTES: Final = 1000
+GONE: Final = 410
+_OVERLOADED: Final = frozenset({429, 502, 503, 504})
+_NO_TROUBLE: Final = frozenset({"invalid_url", "address_refused"})
+"""Refused here, before anybody was asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What an attempt came to: a status, or the code of what kept it from one."""
+
+    status: int | None = None
+    error: str = ""
+    body: str = ""
+    duration_ms: int
+    wished_s: float | None = None
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the receiver has it."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def is_overload(self) -> bool:
+        """Whether the receiver, or the way to it, is in trouble: sending more would make it worse."""
+        if self.status is not None:
+            return self.status in _OVERLOADED
+        return self.error not in _NO_TROUBLE
+
+    @property
+    def outcome(self) -> str:
+        """How metrics and logs call it."""
+        if self.has_succeeded:
+            return "delivered"
+        return self.error or "refused"
+
+
+def body_of(delivery: WebhookDelivery) -> bytes:
+    """Return what is sent: the same bytes at each attempt."""
+    message = delivery.message
+    content = {
+        "type": message.event_type,
+        "timestamp": message.occurred_at.isoformat().replace("+00:00", "Z"),
+        "data": message.data,
+    }
+    return orjson.dumps(content)
+
+
+def secrets_in_force(endpoint: WebhookEndpoint) -> list[str]:
+    """Return the secrets to sign by: the present one, and for a while the one before."""
+    until = endpoint.previous_secret_until
+    earlier = endpoint.previous_secret
+    is_in_force = earlier is not None and until is not None and until > timezone.now()
+    return [endpoint.secret, *([earlier] if earlier and is_in_force else ())]
+
+
+def attempt(delivery: WebhookDelivery) -> Attempt:
+    """Send ``delivery`` once to its endpoint, which has been loaded with it."""
+    endpoint, body = delivery.endpoint, body_of(delivery)
+    headers = signed_headers(
+        secrets_in_force(endpoint), str(delivery.message_id), int(time.time()), body
+    )
+    started = time.perf_counter()
+    try:
+        answer = send("POST", endpoint.url, headers=headers, body=body, most_bytes=KEPT_BYTES)
+    except OutboundError as error:
+        return Attempt(error=error.code, duration_ms=_milliseconds_since(started))
+    return Attempt(
+        status=answer.status,
+        body=answer.body.decode("utf-8", "replace").replace("\0", ""),
+        duration_ms=_milliseconds_since(started),
+        wished_s=wished_wait(answer.headers.get("retry-after"), timezone.now()),
+    )
+
+
+def _milliseconds_since(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)

@@ -1,0 +1,47 @@
+"""Call a job for each endpoint to which something is due: one at a time for each, so that none holds up another."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from platform_core.access import acting_as, system_actor
+
+CALLED_FOR_S: Final = 90
+"""A job that has not told its end after so long is called again: its worker died, or its transaction was undone."""
+_CALL = """
+UPDATE platform_core_webhookendpoint AS endpoint SET called_at = clock_timestamp()
+WHERE endpoint.id IN (
+    SELECT one.id FROM platform_core_webhookendpoint AS one
+    WHERE one.enabled AND (one.resting_until IS NULL OR one.resting_until <= clock_timestamp())
+        AND (one.called_at IS NULL OR one.called_at <= clock_timestamp() - make_interval(secs => %s))
+        AND EXISTS (
+            SELECT FROM platform_core_webhookdelivery AS due WHERE due.endpoint_id = one.id
+            AND due.state = 'pending' AND due.next_attempt_at <= clock_timestamp()
+        )
+    ORDER BY one.called_at NULLS FIRST LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED
+)
+RETURNING endpoint.id
+"""
+
+
+def call_senders() -> int:
+    """Enqueue a job for each endpoint to which something is due and for which none works; return how many."""
+    from platform_core.tasks.own import send_webhooks  # the tasks know this package
+
+    with transaction.atomic(), acting_as(system_actor("webhooks")):
+        with connection.cursor() as cursor:
+            cursor.execute(_CALL, [CALLED_FOR_S])
+            found = [row[0] for row in cursor.fetchall()]
+        for endpoint_id in found:
+            send_webhooks.enqueue(str(endpoint_id))
+    return len(found)
+
+
+def end_call(endpoint_id: UUID) -> None:
+    """Note that the job of an endpoint has ended, so that another may be called."""
+    from platform_core.models import WebhookEndpoint  # needs loaded models
+
+    WebhookEndpoint.objects.filter(pk=endpoint_id).update(called_at=None)

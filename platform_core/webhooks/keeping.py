@@ -1,0 +1,26 @@
+"""How long messages and their deliveries are kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from django.utils import timezone
+
+MESSAGES_KEPT_DAYS: Final = 30
+_AT_ONCE: Final = 10_000
+
+
+def forget_messages(now: dt.datetime | None = None) -> int:
+    """Remove messages that are too old with their deliveries, and secrets that no longer sign; return how many went."""
+    from platform_core.models import WebhookEndpoint, WebhookMessage  # needs loaded models
+
+    now = now or timezone.now()
+    WebhookEndpoint.objects.filter(previous_secret_until__lt=now).update(
+        previous_secret=None, previous_secret_until=None
+    )
+    before = now - dt.timedelta(days=MESSAGES_KEPT_DAYS)
+    old = WebhookMessage.objects.filter(created_at__lt=before).order_by("created_at")
+    ids = list(old.values_list("pk", flat=True)[:_AT_ONCE])
+    WebhookMessage.objects.filter(pk__in=ids).delete()
+    return len(ids)
