@@ -14,7 +14,7 @@ from platform_core.contributions import Route
 from platform_core.errors import Conflict
 from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
 from platform_core.resource.filters import LIST_PARAMETERS, check_parameters
-from platform_core.resource.idempotency import claim
+from platform_core.resource.idempotency import claim, key_of
 from platform_core.resource.pages import answer_page
 from platform_core.resource.pagination import bad_cursor, cursor_of, limit_of
 from platform_core.resource.problems import QueryRefused
@@ -119,6 +119,7 @@ def _performed(
     only(request, "POST")
     check_parameters(request.GET, frozenset({DRY_RUN}), {})
     tries = wants_dry_run(request.GET)
+    key_of(request)  # one that cannot be a key is refused when nothing is kept under it, too
     with transaction.atomic():
         held = None if tries else claim(request, request.actor)  # type: ignore[attr-defined]  # set by the gate
         earlier = None if held is None else held.earlier_answer()

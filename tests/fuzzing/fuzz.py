@@ -35,6 +35,8 @@ SEED = 20_11
 _OTHER_CHECKS = ("positive_data_acceptance", "object_level_authorization")
 """Generated input is valid for the schema and not for the data; the access tables and two worlds judge rows of others."""
 _REJECTIONS = [400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 415, 422, 428, 429]
+_HEADER_MISSING = [400, 401, 403, 406, 415, 422, 428]
+"""What schemathesis expects, and 428 of RFC 6585: a precondition is required."""
 
 
 @dataclass
@@ -248,12 +250,17 @@ def _configuration(
             "checks": {
                 **{name: {"enabled": False} for name in _OTHER_CHECKS},
                 "negative_data_rejection": {"expected-statuses": _REJECTIONS},
+                "missing_required_header": {"expected-statuses": _HEADER_MISSING},
             },
-            # There a token that does not count is answered 410; the access tables say who is let in.
+            # There a token that does not count is answered 410, and a flow that was not begun, as without its key, 409;
+            # the access tables say who is let in.
             "operations": [
                 {
                     "include-path-regex": "/identity/auth/",
-                    "checks": {"ignored_auth": {"enabled": False}},
+                    "checks": {
+                        "ignored_auth": {"enabled": False},
+                        "missing_required_header": {"expected-statuses": [*_HEADER_MISSING, 409]},
+                    },
                 }
             ],
         }

@@ -261,6 +261,9 @@ def test_a_task_is_cancelled_and_run_again_and_both_are_recorded(operator: Any) 
     tried = operator.post(f"{place}cancel/?dry_run=true")
     assert (tried.json()["status"], tried["Dry-Run"]) == ("cancelled", "true")
     assert operator.get(place).json()["status"] == "waiting"
+    no_key = {"Idempotency-Key": "k" * 256}
+    refused = operator.post(f"{place}cancel/?dry_run=true", headers=no_key)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_idempotency_key")
     key = {"Idempotency-Key": "once"}
     assert operator.post(f"{place}cancel/", headers=key).json()["status"] == "cancelled"
     assert operator.post(f"{place}cancel/", headers=key)["Idempotency-Replayed"] == "true"
