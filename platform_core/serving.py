@@ -14,6 +14,7 @@ from django.utils.translation import gettext, override
 
 from platform_core.cli.boot import boot, lasting
 from platform_core.conf.database import limit_waiting
+from platform_core.observability.exceptions import exception_told
 from platform_core.observability.metrics import share_metrics
 from platform_core.registry import installed
 from platform_core.registry.problems import PluginErrors
@@ -40,6 +41,9 @@ def wsgi_application() -> WSGIHandler:
         lines = [f"The deployment cannot start: {count} problem{'s' if count != 1 else ''}."]
         lines += [f"  {problem}" for problem in found.problems]
         sys.stderr.write("\n".join(lines) + "\n")
+        raise SystemExit(CANNOT_START) from None
+    except Exception as error:  # the server would print it with everything that it quotes
+        sys.stderr.write(f"The deployment cannot start.\n{exception_told(error)}\n")
         raise SystemExit(CANNOT_START) from None
     core = settings.PLATFORM.deployment.core
     limit_waiting(

@@ -19,6 +19,7 @@ from gunicorn.http2 import negotiation
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from platform_core.arriving import Arriving
+from platform_core.observability.logging import PlainLines
 
 ALL_HELD = 64 << 20
 """Bytes of requests that a process holds while their rest is on the way; beyond, large ones are told to come again."""
@@ -129,9 +130,15 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """Make what the process needs beside its threads, then serve."""
+        for handler in self.log.error_log.handlers:
+            handler.setFormatter(PlainLines(self.log.error_fmt, self.log.datefmt))
         self.held: dict[Connection, int] = {}
         self._lingering = ThreadPoolExecutor(_LINGERING, thread_name_prefix="linger")
         super().init_process()
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what is no request, and log it; neither repeats what was sent, which may be a header with a token."""
+        super().handle_error(req, client, addr, _without_words(exc))
 
     def enqueue_req(self, conn: TConn) -> None:
         """Let a thread look at a connection that has something to read."""
@@ -181,3 +188,12 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         head = f"HTTP/1.1 {status} {_REFUSALS[status]}\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 2\r\n\r\n"
         conn.sock.send(head.encode())
         return False
+
+
+def _without_words(error: BaseException) -> BaseException:
+    """Return an exception of the same kind, which decides about the answer, that says its kind only."""
+    kind = type(error)
+    quiet: Any = type(kind.__name__, (kind,), {"__str__": lambda _self: kind.__name__})
+    found: BaseException = quiet.__new__(quiet)
+    found.__dict__.update(error.__dict__)
+    return found.with_traceback(error.__traceback__)

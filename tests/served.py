@@ -43,6 +43,8 @@ class Served:
     process: subprocess.Popen[str]
     url: str
     announced: dict[str, Any]
+    said: str = ""
+    """What it wrote to standard output after its announcement; known when it has ended."""
 
     def request(
         self, method: str, path: str, data: Any = None, *, token: str | None = None
@@ -96,10 +98,12 @@ def serve(
     *options: str,
     environment: Mapping[str, str] | None = None,
     python: Path | None = None,
+    errors: IO[str] | None = None,
 ) -> Iterator[Served]:
     """Run the deployment in ``folder`` until the block ends; it is announced as ready before the block begins.
 
-    ``python`` is the interpreter of another environment to serve from.
+    ``python`` is the interpreter of another environment to serve from, ``errors`` a file for what it writes to standard
+    error.
     """
     port = free_port()
     clean = {
@@ -109,7 +113,7 @@ def serve(
         and name != "PYTHONDONTWRITEBYTECODE"  # each start would compile everything again
     }
     # A pipe that nobody reads would fill up and stop the server.
-    log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed when the block ends)
+    log = errors or tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed when the block ends)
     process = subprocess.Popen(
         [
             str(python or sys.executable),
@@ -128,7 +132,13 @@ def serve(
         text=True,
     )
     try:
-        yield Served(process, f"http://127.0.0.1:{port}", _announcement(process, log))
+        served = Served(process, f"http://127.0.0.1:{port}", _announcement(process, log))
+        yield served
+        if process.poll() is None:
+            process.terminate()
+            process.wait(timeout=STOP_TIMEOUT_S)
+        if process.stdout:
+            served.said = process.stdout.read()
     finally:
         if process.poll() is None:
             process.terminate()

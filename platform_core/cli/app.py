@@ -28,7 +28,8 @@ from platform_core.cli import (
     worker,
 )
 from platform_core.cli.operator import acting_operator
-from platform_core.cli.output import console, fail
+from platform_core.cli.output import PROBLEMS, console, fail, print_json
+from platform_core.observability.exceptions import exception_told
 from platform_core.registry.problems import PluginProblem
 
 if TYPE_CHECKING:
@@ -54,6 +55,27 @@ _CORE_GROUPS = ("plugin", "db", "tasks", "audit")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``platformctl``; a command that is not the core's is looked for among the enabled plugins'."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _run(words)
+    except Exception as error:  # Python would print it with everything that it quotes
+        _tell_failure(error, as_json="--json" in words)
+        sys.exit(PROBLEMS)
+
+
+def _tell_failure(error: Exception, *, as_json: bool) -> None:
+    """Print what nobody expected: the traceback for whoever mends it, without values of rows and secrets."""
+    sys.stderr.write(f"{exception_told(error)}\n")
+    problem = PluginProblem(
+        plugin="",
+        code="command_failed",
+        message=f"The command failed: {type(error).__name__}.",
+        way_out="The traceback on standard error says where; what was not finished can be repeated.",
+    )
+    if as_json:
+        print_json({"ok": False, "problems": [problem.as_dict()]})
+
+
+def _run(words: Sequence[str]) -> None:
     app = build_app()
     command = first_command(words)
     if command is None or command in CORE_COMMANDS:

@@ -20,6 +20,7 @@ from platform_core.events.catalogue import (
     deliverable,
 )
 from platform_core.events.receiving import Received
+from platform_core.observability.redaction import carrying, values_in_text
 
 log = structlog.get_logger("platform_core.events")
 
@@ -120,7 +121,9 @@ def deliver_next(subscription: str, aggregate: str) -> Outcome:
     except Exception as error:  # whatever a stranger's subscriber raises; the transaction is undone
         if taken is None:
             raise
-        put_back(owned, taken, error)
+        payload = str(taken.row[3])
+        with carrying(lambda: values_in_text(payload)):
+            put_back(owned, taken, error)
         return Outcome.FAILED
     return Outcome.DELIVERED
 

@@ -23,6 +23,7 @@ from platform_core.conf.base import LOOPBACK_HOSTS
 from platform_core.contributions import HealthResult
 from platform_core.events.overview import parked_owners
 from platform_core.observability.metrics import Gauge, metrics_view
+from platform_core.observability.redaction import redacted
 from platform_core.registry import installed
 from platform_core.registry.ledger import database_problems
 from platform_core.tasks.backend import engine
@@ -165,7 +166,11 @@ def _run(
         log.exception("health probe raised", probe=name, plugin=plugin)
         result = HealthResult(healthy=False, detail=f"The probe raised {type(error).__name__}.")
     return CheckResult(
-        name=name, plugin=plugin, healthy=result.healthy, critical=critical, detail=result.detail
+        name=name,
+        plugin=plugin,
+        healthy=result.healthy,
+        critical=critical,
+        detail=redacted(result.detail),
     )
 
 

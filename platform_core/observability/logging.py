@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
+
+from platform_core.observability.exceptions import format_exception
+from platform_core.observability.redaction import (
+    fact_without_credentials,
+    redacted_path,
+    without_credentials,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +37,28 @@ def add_context(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Take credentials out of everything the line says but ids and what names it; an exception has gone through already."""
+    for name, value in event.items():
+        if name == "path":
+            event[name] = redacted_path(str(value))
+        elif name not in _NAMED_BY_US and not name.startswith("_"):
+            event[name] = fact_without_credentials(name, value)
+    return event
+
+
+_NAMED_BY_US = frozenset(
+    {"logger", "level", "timestamp", "request_id", "error_id", "exception", "plugin"}
+)
+
 PROCESSORS: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.ExtraAdder(allow={"request_id", "plugin", "code", "user_id"}),
     add_context,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
+    structlog.processors.ExceptionRenderer(format_exception),
+    hide_secrets,
 ]
 
 
@@ -51,9 +74,29 @@ class JSONLines(structlog.stdlib.ProcessorFormatter):
     """Writes records as JSON, and those that bring their line as that line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of ``record``."""
+        """Return the line of ``record``; one that cannot be made says so without its arguments."""
         line: str | None = getattr(record, "line", None)
-        return super().format(record) if line is None else line
+        if line is not None:
+            return line
+        try:
+            return super().format(record)
+        except Exception as error:  # logging itself would print the arguments
+            facts = {"logger": record.name, "level": record.levelname.lower()}
+            told = f"a line cannot be written: {type(error).__name__}"
+            place = f"{record.pathname}:{record.lineno}"
+            return _as_json({"event": told, "place": place, **facts}, default=str)
+
+
+class PlainLines(logging.Formatter):
+    """Writes records as gunicorn does, without what they quote of requests and exceptions."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of ``record``."""
+        return without_credentials(super().format(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  (the name is logging's)
+        """Return an exception as every log of the platform tells it."""
+        return format_exception(ei)
 
 
 class RequestLog:
@@ -72,6 +115,7 @@ class RequestLog:
         line = _as_json(
             {
                 **facts,
+                "path": redacted_path(str(facts.get("path", ""))),
                 "event": "request",
                 "logger": REQUEST_LOGGER,
                 "level": "info",
@@ -150,3 +194,14 @@ def configure(config: dict[str, Any]) -> None:
         cache_logger_on_first_use=True,
     )
     logging.config.dictConfig(config)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_end_of_thread
+
+
+def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    """Log what ended a thread; Python itself would print it with everything that it quotes."""
+    if ended.exc_value is not None and not isinstance(ended.exc_value, SystemExit):
+        name = ended.thread.name if ended.thread else ""
+        structlog.get_logger(__name__).error(
+            "a thread ended by an exception", thread=name, exc_info=ended.exc_value
+        )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import orjson
 import structlog
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 
 from platform_core.access.actors import ANONYMOUS, Actor, acting_as
@@ -19,6 +19,7 @@ from platform_core.audit.recording import coming_from
 from platform_core.observability.logging import RequestLog
 from platform_core.observability.metrics import recorder
 from platform_core.observability.queries import count_queries, spent, watching
+from platform_core.observability.redaction import carrying, values_in_query, values_in_text
 from platform_core.observability.security import log_refusal
 from platform_core.observability.timing import ASKED, add_server_timing, timing_allowed
 from platform_core.resource.requests import client_address
@@ -54,6 +55,7 @@ class RequestMiddleware:
             with (
                 acting_as(ANONYMOUS, request_id=request_id),
                 coming_from(partial(_origin_of, request)),
+                carrying(partial(_sent_in, request)),
             ):
                 asked = self.may_be_timed and request.META.get(ASKED) == "1"
                 response = self._timed(request) if asked else self.get_response(request)
@@ -106,6 +108,24 @@ def _origin_of(request: HttpRequest) -> dict[str, str]:
     """Return what the audit trail says of where a request came from, among what can be erased."""
     address = client_address(request)
     return {"address": address} if address else {}
+
+
+def _sent_in(request: HttpRequest) -> Iterator[object]:
+    """Yield what a client has sent: nothing of it is to be quoted in a log. Headers that say how to answer stay."""
+    yield from values_in_query(request.META.get("QUERY_STRING", ""))
+    for name, value in request.META.items():
+        if name.startswith("HTTP_") and not name.startswith(_NO_VALUES):
+            yield value
+            yield from request.COOKIES.values() if name == "HTTP_COOKIE" else str(value).split()
+    body: bytes | None = getattr(request, "_body", None)
+    if body:
+        yield from values_in_text(body)
+    form: QueryDict | None = getattr(request, "_post", None)
+    for values in () if form is None else form.lists():
+        yield from values
+
+
+_NO_VALUES = ("HTTP_ACCEPT", "HTTP_HOST", "HTTP_CONNECTION", "HTTP_USER_AGENT", "HTTP_X_REQUEST_ID")
 
 
 def _record_refusal(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from concurrent_log_handler import ConcurrentRotatingFileHandler
+
+from platform_core.observability.exceptions import exception_told
 
 
 class RotatingLog(ConcurrentRotatingFileHandler):
@@ -30,6 +34,13 @@ class RotatingLog(ConcurrentRotatingFileHandler):
             Exception
         ):  # as every handler: a line that cannot be written takes no request with it
             self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the name is logging's)
+        """Say on standard error that a line could not be written, and why; logging itself would print its arguments."""
+        error = sys.exc_info()[1]
+        if error is not None and sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"{self.baseFilename}: {exception_told(error)}\n")
 
     def _append(self, record: logging.LogRecord) -> bool:
         if self.stream is None or self.stream.closed:

@@ -16,7 +16,7 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 
 def explain_request(data_dir: Path, request_id: str) -> Answer | None:
-    """Return what the logs tell of ``request_id``, or None when they do not know it."""
+    """Return what the logs tell of ``request_id``, which may be the error id of a job or event; None when nothing."""
     if not REQUEST_ID.match(request_id):
         return None
     lines = sorted(_lines(data_dir / "logs", request_id), key=lambda one: str(one.get("timestamp")))
@@ -62,7 +62,7 @@ def _parsed(text: str, request_id: str, file: Path) -> Iterator[dict[str, Any]]:
         line = json.loads(text)
     except json.JSONDecodeError:
         return
-    if isinstance(line, dict) and line.get("request_id") == request_id:
+    if isinstance(line, dict) and request_id in (line.get("request_id"), line.get("error_id")):
         yield {**line, "log": file.name}
 
 

@@ -21,6 +21,7 @@ from rest_framework.fields import get_error_detail
 
 from platform_core.errors import DomainError
 from platform_core.models import DeletionBlocked, Referrer
+from platform_core.observability.redaction import carrying
 from platform_core.resource.constraints import refusal_of
 from platform_core.resource.rendering import dumps
 from platform_core.resource.requests import request_id_of
@@ -81,7 +82,10 @@ def pointer_to(*parts: str | int) -> str:
 
 
 def _flatten(detail: Any, path: tuple[str | int, ...] = ()) -> Iterator[dict[str, Any]]:
-    """Yield one entry per message of REST framework's nested error detail."""
+    """Yield one entry per message of REST framework's nested error detail.
+
+    Its own message about a choice repeats what was sent, which may be a secret in the wrong place.
+    """
     if isinstance(detail, Mapping):
         for key, inner in detail.items():
             yield from _flatten(inner, path if key == "non_field_errors" else (*path, key))
@@ -90,11 +94,9 @@ def _flatten(detail: Any, path: tuple[str | int, ...] = ()) -> Iterator[dict[str
             leaf = isinstance(inner, str)
             yield from _flatten(inner, path if leaf else (*path, index))
     else:
-        yield {
-            "pointer": pointer_to(*path),
-            "code": getattr(detail, "code", None) or "invalid",
-            "detail": str(detail),
-        }
+        code = getattr(detail, "code", None) or "invalid"
+        told = _("There is no such choice.") if code == "invalid_choice" else str(detail)
+        yield {"pointer": pointer_to(*path), "code": code, "detail": told}
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse:
@@ -233,12 +235,13 @@ def _unavailable(request: Any, exc: Exception) -> HttpResponse:
 def _failure(request: Any, exc: Exception, view: Any) -> HttpResponse:
     """Log what nobody expected with the plugin that owns the view, and tell the client nothing of it."""
     plugin = getattr(view, "slug", "") or type(view).__module__.partition(".")[0]
-    logger.error(
-        "unhandled error in a view of %s",
-        plugin,
-        exc_info=exc,
-        extra={"plugin": plugin, "request_id": request_id_of(request)},
-    )
+    with carrying(lambda: [getattr(request, "_full_data", None)]):
+        logger.error(
+            "unhandled error in a view of %s",
+            plugin,
+            exc_info=exc,
+            extra={"plugin": plugin, "request_id": request_id_of(request)},
+        )
     got_request_exception.send(sender=type(view), request=getattr(request, "_request", request))
     return _internal_error(request)
 

@@ -90,14 +90,23 @@ def create_cluster(
     unfinished.rename(folder.data)
 
 
-def set_role_password(
+ROLE_FORM = "2"
+"""Which of its forms the role has; a start with another one prepares it anew."""
+
+
+def prepare_role(
     folder: Folder, binaries: Binaries, account: Account, password: str, deadline: float
 ) -> None:
-    """Create the application's role, or renew its password, in single-user mode."""
+    """Create the application's role, or renew its password, in single-user mode.
+
+    The server does not log what it answers the application with: messages of errors quote values of rows, and the
+    application logs them itself, without. Warnings of the server's own processes, and ends of any, stay.
+    """
     exists = f"SELECT FROM pg_roles WHERE rolname = '{ROLE}'"  # nosec B608
     statements = (
         f"DO $$ BEGIN IF NOT EXISTS ({exists}) THEN CREATE ROLE {ROLE}; END IF; END $$",
         f"ALTER ROLE {ROLE} LOGIN CREATEDB PASSWORD '{scram_verifier(password)}'",
+        f"ALTER ROLE {ROLE} SET log_min_messages = log",
     )
     command = [str(binaries.postgres), "--single", "-D", str(folder.data)]
     command += ["-c", "exit_on_error=on", "-c", "log_min_error_statement=panic", "postgres"]

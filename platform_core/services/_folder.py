@@ -35,6 +35,7 @@ class Folder:
         self.server_log = self.path / "server.log"
         self._sockets = self.path / "socket"
         self._password = self.path / "password"
+        self._role_form = self.path / "role"
         if any(ord(character) < 32 for character in str(self.path)):
             raise EmbeddedPostgresError(
                 f"The database folder {str(self.path)!r} has a control character in its path,"
@@ -118,6 +119,17 @@ class Folder:
             return None
         with os.fdopen(descriptor, encoding="ascii") as file:
             return file.read().strip() or None
+
+    def role_form(self) -> str:
+        """Return which form the application's role was given; empty when that was before forms were told apart."""
+        try:
+            return self._role_form.read_text("ascii").strip()
+        except FileNotFoundError:
+            return ""
+
+    def keep_role_form(self, form: str, account: Account) -> None:
+        """Remember which form the application's role has."""
+        self.write_private(self._role_form, f"{form}\n", account)
 
     def socket_folder(self, account: Account) -> Path:
         """Return an empty socket folder, short enough for the operating system.

@@ -19,6 +19,11 @@ _DEFAULTS: Mapping[str, str] = {
     "log_rotation_age": "1d",
     "log_rotation_size": "0",
     "log_line_prefix": "%m [%p] %q%u@%d ",
+    # What a statement or a DETAIL quotes are rows: of a process that crashed, too, its last statement would be told.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
 }
 _RESERVED = frozenset(
     {"config_file", "data_directory", "external_pid_file", "hba_file", "ident_file"}

@@ -20,10 +20,11 @@ from platform_core.services._binaries import MAJOR_VERSION, executable_binaries
 from platform_core.services._cluster import (
     ENVIRONMENT,
     ROLE,
+    ROLE_FORM,
     check_version,
     create_cluster,
     explain,
-    set_role_password,
+    prepare_role,
     version_of,
 )
 from platform_core.services._errors import EmbeddedPostgresError
@@ -198,10 +199,12 @@ class EmbeddedPostgres:
         else:
             durable = self._settings.get("fsync") != "off"
             create_cluster(folder, binaries, account, durable=durable, deadline=deadline)
-        if folder.password() is None:
-            password = secrets.token_urlsafe(32)
-            set_role_password(folder, binaries, account, password, deadline)
+        known = folder.password()
+        if known is None or folder.role_form() != ROLE_FORM:
+            password = known or secrets.token_urlsafe(32)
+            prepare_role(folder, binaries, account, password, deadline)
             folder.keep_password(password, account)
+            folder.keep_role_form(ROLE_FORM, account)
         folder.private_folder(folder.logs, account)
         sockets = folder.socket_folder(account)
         command = [str(binaries.postgres), "-D", str(data)]

@@ -15,6 +15,7 @@ from django.db.models import F
 from django.utils import timezone, translation
 from structlog.contextvars import bound_contextvars
 
+from platform_core.observability.redaction import carrying
 from platform_core.tasks.backend import result_of
 from platform_core.tasks.catalogue import CORE, OwnedTask, all_tasks
 from platform_core.tasks.context import Cancelled, Context
@@ -53,6 +54,7 @@ def execute(claim: Claim, control: Control) -> None:
         bound_contextvars(plugin=job.queue, task=job.task, job_id=job.id),
         acting_for(job.payload),
         translation.override(language or None),
+        carrying(lambda: [job.payload.get("args"), job.payload.get("kwargs")]),
     ):
         known = all_tasks().get(job.task)
         if known is None or known.owner not in (job.queue, CORE):
