@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 import django
 
@@ -17,6 +18,16 @@ else:
     from django_tasks.base import Task, TaskError
     from django_tasks.exceptions import InvalidTaskError as InvalidTask
     from django_tasks.exceptions import TaskResultDoesNotExist
+
+if not TYPE_CHECKING and not hasattr(Task, "__class_getitem__"):
+    P = ParamSpec("P")
+    T = TypeVar("T")
+    _Plain = Task
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Task(_Plain, Generic[P, T]):
+        """The standard task of Django 6, which is not generic as that of ``django_tasks`` and of the type stubs is."""
+
 
 __all__ = [
     "BaseTaskBackend",
