@@ -116,6 +116,7 @@ def settings_page() -> str:
         for one in describe_settings(cls, slug, {}, {}):
             default = "required" if one["required"] else f"`{_cell(one['default'])}`"
             meaning = _cell(meanings[one["name"]])
+            meaning += " *May be changed at run time.*" if one["editable"] else ""
             lines.append(
                 f"| `{one['variable']}` | `{_cell(one['type'])}` | {default} | {meaning} |"
             )

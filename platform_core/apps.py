@@ -29,6 +29,7 @@ class CoreConfig(AppConfig):
         from platform_core.registry.loading import load, permission_registry
         from platform_core.registry.problems import PluginErrors
         from platform_core.registry.synchronisation import after_migrate
+        from platform_core.runtime_settings.reading import watch_settings
 
         state = getattr(settings, "PLATFORM", None)
         if state is None:
@@ -47,6 +48,7 @@ class CoreConfig(AppConfig):
         registry = load(state.resolution.plugins)
         install_permissions(permission_registry(registry))
         contents.install(registry)
+        watch_settings()
         checks.register(check_models)
         post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
         post_migrate.connect(after_migrate, sender=self, dispatch_uid="platform_core.after_migrate")

@@ -115,17 +115,18 @@ def parts_elsewhere(slug: str) -> list[Part]:
             for field in flag._meta.local_many_to_many
         ),
         (_JOBS, sql.SQL("queue_name = {}").format(sql.Literal(slug))),
-        *((table, own) for table in _OF_TASKS),
+        *((table, own) for table in _OF_PLUGINS),
     ]
     standing = set(connection.introspection.table_names())
     return [_part(table, condition) for table, condition in wanted if table in standing]
 
 
 _JOBS = "procrastinate_jobs"
-_OF_TASKS = (
+_OF_PLUGINS = (
     "platform_core_taskrecord",
     "platform_core_scheduletick",
     "platform_core_operation",
+    "platform_core_settingchange",
 )
 
 

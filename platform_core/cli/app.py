@@ -23,6 +23,7 @@ from platform_core.cli import (
     plugin_removal,
     plugins,
     serve,
+    settings,
     startplugin,
     tasks,
     worker,
@@ -48,8 +49,9 @@ CORE_COMMANDS = (
     "tasks",
     "events",
     "audit",
+    "settings",
 )
-_CORE_GROUPS = ("plugin", "db", "tasks", "audit")
+_CORE_GROUPS = ("plugin", "db", "tasks", "events", "audit", "settings")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -150,6 +152,7 @@ def build_app() -> typer.Typer:
     app.add_typer(plugins.app, name="plugin")
     app.add_typer(db.app, name="db")
     app.add_typer(audit.app, name="audit")
+    app.add_typer(settings.app, name="settings")
     return app
 
 

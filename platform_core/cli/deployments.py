@@ -96,7 +96,7 @@ def check(
     deployment = boot.load_deployment(boot.deployment_folder(None), as_json=as_json)
     with boot.database(deployment, as_json=as_json):
         boot.set_up(deployment, as_json=as_json)
-        problems = [*system_problems(deploy=deploy), *ledger_problems()]
+        problems = [*system_problems(deploy=deploy), *ledger_problems()] or settings_problems()
         held = held_back()
     if problems:
         fail(problems, as_json=as_json)
@@ -153,6 +153,13 @@ def ledger_problems() -> list[PluginProblem]:
     from platform_core.registry.ledger import database_problems
 
     return _guarded(database_problems)
+
+
+def settings_problems() -> list[PluginProblem]:
+    """Return the settings whose values were set at run time and do not count any more."""
+    from platform_core.runtime_settings.reading import settings_problems as look
+
+    return _guarded(look)
 
 
 def _guarded(look: Any) -> list[PluginProblem]:

@@ -8,13 +8,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import limits
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 
+from platform_core.conf.runtime import Editable
 from platform_core.conf.secrets import key_bytes
 from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
 from platform_core.edge.cors import is_origin
@@ -58,9 +59,9 @@ class CoreSettings(PluginSettings):
     """Networks of the proxies whose ``X-Forwarded-For`` is believed; none by default."""
     outbound_allow: list[IPvAnyNetwork] = Field(default_factory=list)
     """Networks beside the public addresses that the platform itself may call, also by plain HTTP; none by default."""
-    rate_limit_signed_in: str = "1000/hour"
+    rate_limit_signed_in: Annotated[str, Editable()] = "1000/hour"
     """Calls that one signed-in caller may make, such as ``1000/hour``; ``off`` sets no limit."""
-    rate_limit_anonymous: str = "100/hour"
+    rate_limit_anonymous: Annotated[str, Editable()] = "100/hour"
     """Calls that may come from one address without signing in."""
     secure_cookies: bool = True
     """Whether cookies travel over HTTPS only; development on loopback turns it off."""
@@ -82,7 +83,7 @@ class CoreSettings(PluginSettings):
     """Seconds without a sign of life after which a worker counts as dead and its jobs run elsewhere."""
     server_timing: bool | None = None
     """Whether ``X-Server-Timing: 1`` is answered with ``Server-Timing``; unset: outside production only."""
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Editable()] = "INFO"
     """The least severe lines that are logged."""
     log_max_bytes: int = Field(default=10_000_000, ge=10_000)
     """Size in bytes at which a log file is rotated."""
@@ -102,8 +103,12 @@ class CoreSettings(PluginSettings):
     """Keys of 32 bytes in URL-safe base64 for encrypted columns: the first encrypts, all decrypt; else one kept in the data folder."""
     email_url: str = Field(default="file", repr=False)
     """``console``, ``file`` (below the data folder) or ``smtp://user:password@host:port``."""
-    email_from: str = "platform@localhost"
+    email_from: Annotated[str, Editable()] = Field(
+        default="platform@localhost", pattern=r"^[^\r\n]+$"
+    )
     """The sender of mails."""
+    events_kept_days: Annotated[int, Editable()] = Field(default=30, ge=1, le=3650)
+    """Days that events are kept after all their subscribers have them."""
     config: Path | None = None
     """The ``platform.toml`` to use, when it is not the one of the folder."""
     dir: Path | None = None

@@ -12,7 +12,8 @@ from django.conf import settings
 
 from platform_core.conf import base
 from platform_core.conf.database import database_settings
-from platform_core.conf.deployment import Deployment, find_deployment
+from platform_core.conf.deployment import CoreSettings, Deployment, find_deployment
+from platform_core.conf.runtime import CORE, editable_names, overrides
 from platform_core.conf.secrets import kept_secret, required_secret
 from platform_core.conf.settings import (
     PluginSettings,
@@ -28,6 +29,7 @@ from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors, PluginProblem
 from platform_core.registry.resolution import Plugin, Resolution, resolve
 from platform_core.registry.selection import RESERVED_SLUGS
+from platform_core.registry.settings_report import may_be_secret
 from platform_core.registry.trial import try_boot
 from platform_core.registry.verdict import (
     fingerprint,
@@ -52,11 +54,20 @@ class PlatformState:
 
 
 def settings_of(cls: type[S]) -> S:
-    """Return this deployment's validated settings of type ``cls``; LookupError when no plugin declares them."""
-    for value in settings.PLATFORM.plugin_settings.values():
+    """Return this deployment's validated settings of type ``cls``, with what was changed at run time.
+
+    Raises LookupError when no plugin declares them.
+    """
+    for slug, value in settings.PLATFORM.plugin_settings.items():
         if isinstance(value, cls):
-            return value
+            return overrides().applied(slug, value)
     raise LookupError(f"No loaded plugin declares {cls.__module__}.{cls.__qualname__}.")
+
+
+def core_settings() -> CoreSettings:
+    """Return the core's own settings, with what was changed at run time."""
+    core: CoreSettings = settings.PLATFORM.deployment.core
+    return overrides().applied(CORE, core)
 
 
 def build_settings(
@@ -191,6 +202,7 @@ def _plugin_settings(
     for plugin in resolution.with_state("enabled"):
         if plugin.config.settings_class is None:
             continue
+        problems += _editable_secrets(plugin, plugin.config.settings_class)
         try:
             loaded[plugin.slug] = load_settings(
                 plugin.config.settings_class,
@@ -202,6 +214,20 @@ def _plugin_settings(
         except SettingsFailure as failure:
             problems += failure.problems
     return loaded
+
+
+def _editable_secrets(plugin: Plugin, cls: type[PluginSettings]) -> list[PluginProblem]:
+    return [
+        PluginProblem(
+            plugin=plugin.slug,
+            code="setting_secret_editable",
+            place=f"{cls.__module__}.{cls.__qualname__}.{name}",
+            message="It may be a secret, by its type or its name, and is marked Editable.",
+            way_out="Take the mark away: values that are changed at run time are stored and shown in the clear.",
+        )
+        for name in sorted(editable_names(cls))
+        if may_be_secret(cls, name)
+    ]
 
 
 def _add_plugins(

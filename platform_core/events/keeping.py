@@ -11,7 +11,6 @@ from platform_core.registry.contents import Registry
 
 log = structlog.get_logger("platform_core.events")
 
-EVENTS_KEPT_DAYS: Final = 30
 _AT_ONCE: Final = 10_000
 
 

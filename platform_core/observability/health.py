@@ -26,6 +26,7 @@ from platform_core.observability.metrics import Gauge, metrics_view
 from platform_core.observability.redaction import redacted
 from platform_core.registry import installed
 from platform_core.registry.ledger import database_problems
+from platform_core.runtime_settings.reading import not_in_force
 from platform_core.tasks.backend import engine
 from platform_core.tasks.catalogue import queues
 from platform_core.tasks.measuring import job_gauges
@@ -125,6 +126,7 @@ def check_health() -> Iterator[CheckResult]:
     yield _run("database", "platform_core", _database, critical=True)
     yield _run("plugins", "platform_core", _ledger, critical=True)
     yield _run("tasks", "platform_core", _tasks, critical=False)
+    yield _run("settings", "platform_core", _settings, critical=False)
     if settings.PLATFORM.deployment.core.backup_at:
         yield _run("backup", "platform_core", _backup, critical=False)
     if settings.PLATFORM.resolution.held_back:
@@ -198,6 +200,16 @@ def _tasks() -> HealthResult:
         return HealthResult(healthy=False, detail="The database does not answer.")
     detail = "" if well else "Jobs wait, and no worker runs: platformctl worker."
     return HealthResult(healthy=well, detail=detail)
+
+
+def _settings() -> HealthResult:
+    """Tell which values that were set at run time do not count, since an upgrade perhaps."""
+    try:
+        left_out = not_in_force()
+    except (DatabaseError, PsycopgError, PoolTimeout):
+        return HealthResult(healthy=False, detail="The database does not answer.")
+    detail = " ".join(f"{one.stored.variable}: {one.why}" for one in left_out)
+    return HealthResult(healthy=not left_out, detail=detail)
 
 
 def _held_back() -> HealthResult:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 REQUEST_LOGGER = "platform_core.requests"
 SECURITY_LOGGER = "platform_core.security"
 
+_LEVELLED = ("platform_core", REQUEST_LOGGER, SECURITY_LOGGER, "django.security")
+"""The loggers whose level is the setting ``log_level``."""
+
 
 def add_context(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Add the request id and the owning plugin of the current request, where there is one."""
@@ -183,6 +186,12 @@ def logging_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
             "gunicorn.error": {"level": "INFO"},
         },
     }
+
+
+def set_level(level: str) -> None:
+    """Let the least severe lines of the platform be those of ``level`` from now on."""
+    for name in _LEVELLED:
+        logging.getLogger(name).setLevel(level)
 
 
 def configure(config: dict[str, Any]) -> None:

@@ -45,6 +45,7 @@ def database_findings(situation: Situation) -> Iterator[Finding]:
         yield from _grants(situation)
         yield from _flags(situation, state)
         yield from _orders(situation)
+        yield from _settings(situation)
 
 
 def _server(state: DatabaseState) -> Iterator[Finding]:
@@ -222,6 +223,19 @@ def _grants(situation: Situation) -> Iterator[Finding]:
                 why="They give nothing now, and everything again when a plugin defines such a name.",
                 mend=f"Take them out of the role {role}, or enable the plugin that defined them.",
             )
+
+
+def _settings(situation: Situation) -> Iterator[Finding]:
+    for one in situation.snapshot.get("settings_left_out", ()):
+        yield Finding(
+            code=one["code"],
+            severity="warning",
+            plugin=one["plugin"],
+            what=one["message"],
+            where=one["place"],
+            why="The deployment goes on with the value of platform.toml or the default instead.",
+            mend=one["way_out"],
+        )
 
 
 def _flags(situation: Situation, state: DatabaseState) -> Iterator[Finding]:

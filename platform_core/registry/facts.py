@@ -18,6 +18,7 @@ from platform_core.registry.ledger import blocking_problems
 from platform_core.registry.migration_preview import pending_migrations
 from platform_core.registry.problems import PluginProblem
 from platform_core.registry.provenance import contents
+from platform_core.runtime_settings.reading import settings_problems
 from platform_core.system import core_permissions
 
 HOOKS_BY_NAME = (
@@ -103,7 +104,17 @@ def database_facts(problems: list[PluginProblem]) -> dict[str, Any]:
         "pending": pending_migrations(),
         "standing_tables": sorted(connection.introspection.table_names()),
         **_stored_roles(installed()),
+        "settings_left_out": _settings_left_out(),
     }
+
+
+def _settings_left_out() -> list[dict[str, str]]:
+    """Return the settings whose values in the database do not count any more."""
+    try:
+        with transaction.atomic():
+            return [one.as_dict() for one in settings_problems()]
+    except DatabaseError:  # before the first migrate there is nothing to look at
+        return []
 
 
 def _plugins(registry: Registry) -> dict[str, Any]:

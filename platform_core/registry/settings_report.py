@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from pydantic import SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 
+from platform_core.conf.runtime import editable_names
 from platform_core.conf.settings import PluginSettings
 
 SECRET_WORDS = ("secret", "password", "token", "key", "credential")
@@ -37,6 +39,7 @@ def describe_settings(
             "default": _default(name, field),
             "description": field.description or "",
             "source": _source(name, variable, field, section, environ),
+            "editable": cls is not None and name in editable_names(cls),
         }
         for name, field in fields.items()
     ]
@@ -48,15 +51,25 @@ def shown_value(cls: type[PluginSettings], name: str, settings: PluginSettings) 
     Text that somebody has written may hold a password wherever it stands, so of text only choices from a fixed list
     are shown, and numbers, switches and paths where neither name nor type speaks of a secret.
     """
-    field = cls.model_fields[name]
     value = getattr(settings, name)
-    if _may_be_secret(name, field) or not field.repr:
+    if not is_harmless(cls, name, value):
         return None
+    return value if isinstance(value, str) else json.dumps(value, default=str).strip('"')
+
+
+def is_harmless(cls: type[PluginSettings], name: str, value: Any) -> bool:
+    """Tell whether ``value`` is neither a secret nor text that somebody may have written a secret or a name into."""
+    field = cls.model_fields[name]
+    if may_be_secret(cls, name) or not field.repr:
+        return False
     parts = (field.annotation, *typing.get_args(field.annotation))
     chosen = any(typing.get_origin(part) is typing.Literal for part in parts)
-    if value is None or isinstance(value, (bool, int, float, Path)) or chosen:
-        return "null" if value is None else str(value)
-    return None
+    return value is None or isinstance(value, (bool, int, float, Path)) or chosen
+
+
+def may_be_secret(cls: type[PluginSettings], name: str) -> bool:
+    """Tell whether the type or the name of a setting speaks of a secret."""
+    return _may_be_secret(name, cls.model_fields[name])
 
 
 def _may_be_secret(name: str, field: FieldInfo) -> bool:

@@ -55,7 +55,7 @@ def _header(name: str, description: str, **schema: Any) -> Schema:
 
 
 IF_NONE_MATCH = _header("If-None-Match", "304 when the object is still in this state.")
-_IF_MATCH = _header("If-Match", "412 when the object is in another state.")
+IF_MATCH = _header("If-Match", "412 when the object is in another state.")
 _KEY = _header(
     "Idempotency-Key",
     "Repeating the call with the same key answers the same and does nothing again, for 24 hours.",
@@ -141,7 +141,7 @@ def write_parameters(resource: Resource, method: str, *, of_a_row: bool) -> list
     """Return the parameter and headers that an unsafe call takes."""
     found = [query_parameter(DRY_RUN, {"type": "boolean"}, "Answer the same and change nothing.")]
     if of_a_row and declared.has_version(resource.model):
-        found.append({**_IF_MATCH, "required": resource.requires_match})
+        found.append({**IF_MATCH, "required": resource.requires_match})
     if method in ("POST", "PATCH"):
         found.append(_KEY)
     if resource.is_bulk or resource.action == "import":

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException, AuthenticationFailed
 
 from platform_core.access import ANONYMOUS
+from platform_core.conf.runtime import CORE, overrides
 from platform_core.resource.requests import actor_of, client_address
 
 if TYPE_CHECKING:
@@ -141,15 +142,20 @@ def windows() -> Windows:
     return Windows(settings.PLATFORM_REDIS_URL)
 
 
-@cache
 def general_limit(name: str) -> RateLimit | None:
-    """Return the limit ``signed_in`` or ``anonymous`` of the deployment."""
-    return RateLimit.parse(name, settings.PLATFORM_RATE_LIMITS[name])
+    """Return the limit ``signed_in`` or ``anonymous`` of the deployment, as it is now."""
+    return limit_of_action(name, general_limit_text(name))
+
+
+def general_limit_text(name: str) -> str:
+    """Return that limit as it is written."""
+    changed: str | None = overrides().of(CORE).get(f"rate_limit_{name}")
+    return settings.PLATFORM_RATE_LIMITS[name] if changed is None else changed
 
 
 @cache
 def limit_of_action(scope: str, text: str) -> RateLimit | None:
-    """Return the limit that a resource sets for one of its actions."""
+    """Return the limit ``text`` of what is counted as ``scope``."""
     return RateLimit.parse(scope, text)
 
 

@@ -16,7 +16,7 @@ def core_permissions() -> tuple[Permission, ...]:
     """Return the permissions that the core defines; models have to be loaded."""
     from platform_core.audit import resources as audit
     from platform_core.operations import resources as operations
-    from platform_core.system import flags, permissions
+    from platform_core.system import flags, permissions, settings
     from platform_core.webhooks import resources as webhooks
 
     return (
@@ -25,6 +25,7 @@ def core_permissions() -> tuple[Permission, ...]:
         *flags.PERMISSIONS,
         *webhooks.PERMISSIONS,
         *permissions.PERMISSIONS,
+        *settings.PERMISSIONS,
     )
 
 
@@ -32,14 +33,15 @@ def core_resources() -> tuple[type[Resource], ...]:
     """Return the resources that the core serves; models have to be loaded."""
     from platform_core.audit import resources as audit
     from platform_core.system.flags import FlagResource
+    from platform_core.system.settings import SettingChangeResource
     from platform_core.webhooks import resources as webhooks
 
-    return (*audit.RESOURCES, FlagResource, *webhooks.RESOURCES)
+    return (*audit.RESOURCES, FlagResource, SettingChangeResource, *webhooks.RESOURCES)
 
 
 def core_routes() -> tuple[Route, ...]:
     """Return the other addresses below ``/api/v1/system/``; models have to be loaded."""
-    from platform_core.system.jobs import ROUTES
+    from platform_core.system import jobs, settings
     from platform_core.system.listings import LISTINGS
 
-    return (*ROUTES, *(route for one in LISTINGS for route in one.routes()))
+    return (*jobs.ROUTES, *settings.ROUTES, *(route for one in LISTINGS for route in one.routes()))

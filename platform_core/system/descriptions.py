@@ -13,8 +13,15 @@ from platform_core.resource.answers import (
     page_of,
     page_parameters,
 )
-from platform_core.resource.conventions import Schema, query_parameter
+from platform_core.resource.conventions import (
+    ETAG,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    Schema,
+    query_parameter,
+)
 from platform_core.resource.problems import PROBLEM_JSON
+from platform_core.resource.rendering import JSON
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
@@ -41,18 +48,75 @@ def _filter(name: str, schema: Schema, *, repeat: bool) -> Schema:
 
 def of_row(summary: str, properties: Mapping[str, Any]) -> Schema:
     """Describe one row, found by its key."""
-    item = _operation(
-        "retrieve",
-        f"{summary}: one of them",
-        [_key(), _fields(properties)],
-        {"$ref": "#/components/schemas/Row"},
-        refusals=(404, 422),
+    parameters = [_key(), _fields(properties)]
+    return _document(properties, {"get": _retrieval(summary, parameters)})
+
+
+def of_changeable_row(
+    summary: str,
+    properties: Mapping[str, Any],
+    body: Mapping[str, Any],
+    *,
+    required: Sequence[str],
+) -> Schema:
+    """Describe one row with a state in ``ETag``, and how it is changed by a ``body`` with these properties."""
+    got = _retrieval(summary, [_key(), _fields(properties), IF_NONE_MATCH])
+    got["responses"]["200"]["headers"] = ETAG
+    got["responses"]["304"] = {"description": "It is still in that state."}
+    changed = _operation(
+        "partial_update",
+        f"{summary}: change one of them",
+        [_key(), *_unsafe(conditional=True)],
+        _ROW,
+        refusals=(400, 404, 409, 412, 422),
     )
-    return _document(properties, {"get": item})
+    changed["requestBody"] = _body(body, required)
+    changed["responses"]["200"]["headers"] = ETAG
+    return _document(properties, {"get": got, "patch": changed})
 
 
-def of_action(name: str, summary: str, properties: Mapping[str, Any]) -> Schema:
-    """Describe a POST without a body that does something to one row, and answers the row."""
+def of_action(
+    name: str,
+    summary: str,
+    properties: Mapping[str, Any],
+    body: Mapping[str, Any] | None = None,
+    *,
+    conditional: bool = False,
+) -> Schema:
+    """Describe a POST that does something to one row, and answers the row; ``body`` are properties, none required.
+
+    With ``conditional`` the row has a state that ``If-Match`` may name.
+    """
+    refusals = (400, 404, 409, 412, 422) if conditional else (404, 409, 422)
+    parameters = [_key(), *_unsafe(conditional=conditional)]
+    done = _operation(name, summary, parameters, _ROW, refusals=refusals)
+    if conditional:
+        done["responses"]["200"]["headers"] = ETAG
+    if body is not None:
+        done["requestBody"] = _body(body, ())
+    return _document(properties, {"post": done})
+
+
+_ROW: Schema = {"$ref": "#/components/schemas/Row"}
+
+
+def _retrieval(summary: str, parameters: list[Schema]) -> Schema:
+    return _operation("retrieve", f"{summary}: one of them", parameters, _ROW, refusals=(404, 422))
+
+
+def _body(properties: Mapping[str, Any], required: Sequence[str]) -> Schema:
+    schema: Schema = {
+        "type": "object",
+        "properties": dict(properties),
+        "additionalProperties": False,
+    }
+    if required:
+        schema["required"] = [*required]
+    return {"required": bool(required), "content": {JSON: {"schema": schema}}}
+
+
+def _unsafe(*, conditional: bool) -> list[Schema]:
+    """Return the parameters of what changes something."""
     dry_run = query_parameter("dry_run", {"type": "boolean"}, "Answer the same and change nothing.")
     again: Schema = {
         "in": "header",
@@ -60,12 +124,7 @@ def of_action(name: str, summary: str, properties: Mapping[str, Any]) -> Schema:
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         "description": "Makes the call safe to repeat.",
     }
-    row = {"$ref": "#/components/schemas/Row"}
-    refusals = (404, 409, 422)
-    return _document(
-        properties,
-        {"post": _operation(name, summary, [_key(), dry_run, again], row, refusals=refusals)},
-    )
+    return [dry_run, again, *([IF_MATCH] if conditional else [])]
 
 
 def _operation(

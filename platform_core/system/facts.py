@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
 
-from platform_core.conf.deployment import CoreSettings
-from platform_core.conf.meanings import meanings_of
-from platform_core.conf.settings import PluginSettings
 from platform_core.models import PluginContribution, PluginRecord
 from platform_core.observability.health import check_health
 from platform_core.registry.contents import installed
 from platform_core.registry.cost_report import plugin_costs
 from platform_core.registry.inventory import list_plugins
-from platform_core.registry.settings_report import describe_settings, shown_value
-from platform_core.resource.rate_limits import RateLimit
+from platform_core.resource.rate_limits import RateLimit, general_limit_text
 from platform_core.tasks.catalogue import CORE
 
 Row = dict[str, Any]
@@ -51,54 +45,13 @@ def health() -> list[Row]:
     return [{"id": f"{one.plugin}.{one.name}", **asdict(one)} for one in check_health()]
 
 
-def settings_in_force() -> list[Row]:
-    """Return the settings of the core and of the loaded plugins; no value that may be secret is among them."""
-    state = settings.PLATFORM
-    core = state.deployment.core
-    found = [*_described("", CoreSettings, core, _section_of_core(core))]
-    for plugin in installed().plugins:
-        cls = plugin.config.settings_class
-        if cls is not None:
-            section = state.deployment.plugin_sections.get(plugin.slug, {})
-            value = state.plugin_settings.get(plugin.slug)
-            found += _described(plugin.slug, cls, value, section)
-    return found
-
-
-def _section_of_core(core: CoreSettings) -> Mapping[str, Any]:
-    """Return the names that were given: those that the environment did not give stand in the file."""
-    return dict.fromkeys(core.model_fields_set)
-
-
-def _described(
-    slug: str,
-    cls: type[PluginSettings],
-    value: PluginSettings | None,
-    section: Mapping[str, Any],
-) -> Iterator[Row]:
-    meanings = meanings_of(cls)
-    for one in describe_settings(cls, slug, section, os.environ):
-        shown = None if value is None else shown_value(cls, one["name"], value)
-        yield {
-            "variable": one["variable"],
-            "plugin": slug or CORE,
-            "name": one["name"],
-            "type": one["type"],
-            "required": one["required"],
-            "meaning": meanings[one["name"]],
-            "source": one["source"],
-            "value": shown,
-            "shown": shown is not None,
-        }
-
-
 def limits() -> list[Row]:
     """Return how often somebody may call, in all and for single actions, and how long bodies may be."""
     from platform_core.system import SLUG, core_resources
 
     general = [
-        _calls(CORE, name, text, "all calls")
-        for name, text in settings.PLATFORM_RATE_LIMITS.items()
+        _calls(CORE, name, general_limit_text(name), "all calls")
+        for name in settings.PLATFORM_RATE_LIMITS
     ]
     resources = [(entry.owner, entry.item) for entry in installed().entries["resources"]]
     resources += [(SLUG, one) for one in core_resources()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from platform_core.registry.cost_report import all_tables
+from platform_core.runtime_settings.overview import settings_in_force
 from platform_core.system import facts
 from platform_core.system.listing import Listing
 from platform_core.system.permissions import (
@@ -24,7 +25,35 @@ _MOMENT = {"type": ["string", "null"], "format": "date-time"}
 _TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
 _OBJECTS: dict[str, Any] = {"type": "array", "items": {"type": "object"}}
 _OBJECT = {"type": ["object", "null"]}
+_MAYBE_TEXT = {"type": ["string", "null"]}
 _TABLE = {"name": _TEXT, "history": _FLAG, "rows_estimate": _MAYBE, "bytes": _NUMBER}
+SETTING: dict[str, Any] = {
+    "variable": _TEXT,
+    "plugin": _TEXT,
+    "name": _TEXT,
+    "type": _TEXT,
+    "required": _FLAG,
+    "meaning": _TEXT,
+    "source": {
+        "type": "string",
+        "description": "environment, database (changed at run time), platform.toml, default or missing.",
+    },
+    "value": {
+        **_MAYBE_TEXT,
+        "description": "Only where it cannot be a secret, which shown says. What is no text is written as JSON.",
+    },
+    "shown": _FLAG,
+    "editable": {**_FLAG, "description": "Whether it may be changed at run time."},
+    "ignored": {
+        **_TEXT,
+        "description": "Why a value that was set at run time does not count; empty where none is left out.",
+    },
+    "value_without": {
+        **_MAYBE_TEXT,
+        "description": "Of one that is editable: the value without what was set at run time.",
+    },
+    "source_without": {"type": "string", "description": "Where that value comes from."},
+}
 
 LISTINGS = (
     Listing(
@@ -95,22 +124,9 @@ LISTINGS = (
         summary="Settings and where their values come from",
         access=VIEW_SETTINGS,
         key="variable",
-        rows=facts.settings_in_force,
+        rows=settings_in_force,
         filters=("plugin", "source"),
-        properties={
-            "variable": _TEXT,
-            "plugin": _TEXT,
-            "name": _TEXT,
-            "type": _TEXT,
-            "required": _FLAG,
-            "meaning": _TEXT,
-            "source": _TEXT,
-            "value": {
-                "type": ["string", "null"],
-                "description": "Only where it cannot be a secret, which shown says.",
-            },
-            "shown": _FLAG,
-        },
+        properties=SETTING,
     ),
     Listing(
         name="limits",

@@ -16,6 +16,7 @@ from django.utils import timezone, translation
 from structlog.contextvars import bound_contextvars
 
 from platform_core.observability.redaction import carrying
+from platform_core.runtime_settings.reading import watch
 from platform_core.tasks.backend import result_of
 from platform_core.tasks.catalogue import CORE, OwnedTask, all_tasks
 from platform_core.tasks.context import Cancelled, Context
@@ -49,6 +50,7 @@ def execute(claim: Claim, control: Control) -> None:
     Raises only what the database raises when it is gone; then the job is still held, for the worker to put back.
     """
     job = claim.job
+    watch().look()
     language = str(job.payload.get("language") or "")
     with (
         bound_contextvars(plugin=job.queue, task=job.task, job_id=job.id),

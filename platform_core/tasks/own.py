@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from platform_core.audit.sealing import Sealer, seal_by
+from platform_core.conf import core_settings
 from platform_core.contributions import Schedule
-from platform_core.events.keeping import EVENTS_KEPT_DAYS, forget_events
+from platform_core.events.keeping import forget_events
 from platform_core.models import IdempotencyRecord, Operation, TaskRecord
 from platform_core.operations import files
 from platform_core.operations.running import run_operation, run_operation_freely, settle
@@ -51,7 +52,7 @@ def forget_expired() -> dict[str, int]:
     engine().purge(succeeded_h=SUCCEEDED_KEPT_H, others_h=OTHERS_KEPT_H)
     old = now - timedelta(hours=OTHERS_KEPT_H)
     TaskRecord.objects.filter(updated_at__lt=old).delete()
-    events = forget_events(now - timedelta(days=EVENTS_KEPT_DAYS))
+    events = forget_events(now - timedelta(days=core_settings().events_kept_days))
     return {
         "answers": forgotten,
         "operations": len(expired),

@@ -28,6 +28,7 @@ from platform_core.resource import Resource
 from platform_core.resource.bulk import BULK_PREFIX
 from platform_core.resource.declared import name_of
 from platform_core.resource.operations import operations_of
+from platform_core.runtime_settings.changing import set_value
 from platform_core.tasks.backend import engine
 from platform_core.tasks.engine import Submission
 from platform_core.testing.contract.bodies import remove, writable
@@ -307,6 +308,14 @@ def _to_task(operation: Operation, world: World) -> Request:
     return Request(operation.method, operation.address.replace("{key}", job.id))
 
 
+def _to_setting(operation: Operation, world: World) -> Request:
+    variable = "PLUGIN_IDENTITY_SESSION_TTL"
+    body = {"PATCH": {"value": 3600}, "POST": {"reason": "over"}}.get(operation.method)
+    if operation.path.endswith("reset/"):
+        set_value(variable=variable, value=3600)
+    return Request(operation.method, operation.address.replace("{key}", variable), body)
+
+
 SYSTEM = f"/{API_PREFIX}system"
 
 ROUTES: dict[tuple[str, str], Callable[[Operation, World], Request]] = {
@@ -324,6 +333,9 @@ ROUTES: dict[tuple[str, str], Callable[[Operation, World], Request]] = {
     ("PATCH", f"/{API_PREFIX}identity/me/"): _me,
     ("GET", f"/{API_PREFIX}operations/{{operation_id}}/file/"): _file,
     ("GET", f"{SYSTEM}/plugins/{{key}}/"): _to_plugin,
+    ("GET", f"{SYSTEM}/settings/{{key}}/"): _to_setting,
+    ("PATCH", f"{SYSTEM}/settings/{{key}}/"): _to_setting,
+    ("POST", f"{SYSTEM}/settings/{{key}}/reset/"): _to_setting,
     ("GET", f"{SYSTEM}/tasks/{{key}}/"): _to_task,
     ("POST", f"{SYSTEM}/tasks/{{key}}/retry/"): _to_task,
     ("POST", f"{SYSTEM}/tasks/{{key}}/cancel/"): _to_task,

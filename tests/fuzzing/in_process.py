@@ -12,7 +12,6 @@ from django.db import connections
 from django.test import override_settings
 from schemathesis.transport.wsgi import WSGITransport
 
-from platform_core.resource import rate_limits
 from platform_core.testing.contract.subjects import undone
 
 _UNLIMITED = {"signed_in": "1000000000/day", "anonymous": "1000000000/day"}
@@ -22,18 +21,11 @@ _UNLIMITED = {"signed_in": "1000000000/day", "anonymous": "1000000000/day"}
 def unlimited() -> Iterator[None]:
     """Let nobody meet a rate limit, and hash passwords fast."""
 
-    def forget() -> None:
-        rate_limits.general_limit.cache_clear()
-
     hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     with override_settings(
         PLATFORM_RATE_LIMITS=_UNLIMITED, ACCOUNT_RATE_LIMITS=False, PASSWORD_HASHERS=hashers
     ):
-        forget()
-        try:
-            yield
-        finally:
-            forget()
+        yield
 
 
 @contextmanager

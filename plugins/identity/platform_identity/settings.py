@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, SecretStr
 
-from platform_core.conf.settings import PluginSettings
+from platform_core.conf import Editable, PluginSettings
 
 
 class IdentitySettings(PluginSettings):
@@ -14,13 +16,13 @@ class IdentitySettings(PluginSettings):
     """The ``iss`` claim of access tokens."""
     audience: str = Field(default="urn:platform:api", min_length=1)
     """The ``aud`` claim of access tokens."""
-    access_ttl: int = Field(default=600, ge=30, le=3600)
+    access_ttl: Annotated[int, Editable()] = Field(default=600, ge=30, le=3600)
     """How long an access token is valid."""
-    refresh_ttl: int = Field(default=14 * 86_400, ge=300)
+    refresh_ttl: Annotated[int, Editable()] = Field(default=14 * 86_400, ge=300)
     """How long an unused refresh token is valid."""
-    session_ttl: int = Field(default=90 * 86_400, ge=300)
+    session_ttl: Annotated[int, Editable()] = Field(default=90 * 86_400, ge=300)
     """How long after sign-in a session ends, however often it is refreshed."""
-    signup_open: bool = False
+    signup_open: Annotated[bool, Editable()] = False
     """Whether people may create their own account."""
     signing_keys: SecretStr | None = None
     """One or two private Ed25519 keys in PEM form, the signing one first; generated and kept when absent."""

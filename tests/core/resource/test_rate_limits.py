@@ -32,7 +32,6 @@ def valkey() -> Iterator[ValkeyServer]:
 def forget() -> None:
     for cached in (
         rate_limits.windows,
-        rate_limits.general_limit,
         rate_limits.limit_of_action,
         requests._trusted_proxies,
     ):

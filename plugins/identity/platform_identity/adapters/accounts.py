@@ -11,7 +11,7 @@ from django.utils import translation
 
 from platform_core.access import acting_as
 from platform_core.audit import Event, audited
-from platform_core.conf import settings_of
+from platform_core.conf import core_settings, settings_of
 from platform_core.observability import pseudonym, security_event, security_refusal
 from platform_core.resource import client_address
 from platform_identity.authentication import SESSION_ID, actor_of_user
@@ -27,6 +27,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Tell whether people may create their own account; closed unless the operator opens it."""
         return settings_of(IdentitySettings).signup_open
+
+    def get_from_email(self) -> str:
+        """Return the sender of mails as it is now: Django's setting is that of the start."""
+        return core_settings().email_from
 
     def get_client_ip(self, request: HttpRequest) -> str | None:
         """Return the address that the whole platform believes to be the client's."""

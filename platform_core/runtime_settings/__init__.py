@@ -1,0 +1,1 @@
+"""Settings that are changed while the deployment runs: rows of the database over file and defaults, under the environment."""
