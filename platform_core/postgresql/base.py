@@ -55,6 +55,10 @@ class DatabaseWrapper(PostgreSQL):
         """Return how to connect; nothing where the pool does that."""
         return {} if self.pool is not None else super().get_connection_params()
 
+    def parameters_beside_the_pool(self) -> dict[str, Any]:
+        """Return how to connect for somebody who keeps a connection of their own, such as a listener."""
+        return super().get_connection_params()
+
     def _set_autocommit(self, autocommit: bool) -> None:
         if self.connection is None or self.connection.autocommit != autocommit:
             super()._set_autocommit(autocommit)  # type: ignore[misc]

@@ -111,7 +111,7 @@ class Worker:
         """Hear of new jobs at once; without it they are found within a second or two."""
         while not self._ended.is_set():
             with self._surviving("listen"):
-                parameters = dict(connection.get_connection_params())
+                parameters = dict(connection.parameters_beside_the_pool())  # type: ignore[attr-defined]  # of our backend
                 for name in ("cursor_factory", "context", "pool"):
                     parameters.pop(name, None)
                 with psycopg.connect(**parameters, autocommit=True) as heard:

@@ -86,3 +86,12 @@ def test_transactions_begin_and_end(pooled: DatabaseWrapper) -> None:
         cursor.execute("SELECT count(*) FROM platform_pool_test")
         assert cursor.fetchone() == (0,)
         cursor.execute("DROP TABLE platform_pool_test")
+
+
+def test_a_listener_connects_beside_the_pool(pooled: DatabaseWrapper) -> None:
+    parameters = dict(pooled.parameters_beside_the_pool())
+    for name in ("cursor_factory", "context", "pool"):
+        parameters.pop(name, None)
+
+    with psycopg.connect(**parameters, autocommit=True) as own:
+        assert own.info.dbname == connection.settings_dict["NAME"]
