@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Subscription,
     )
     from platform_core.events import Event
+    from platform_core.mail import Mail
     from platform_core.resource import Resource
     from platform_core.tasks import PlatformTask
 
@@ -89,6 +90,11 @@ def events() -> Sequence[type[Event]]:
 @hookspec
 def subscriptions() -> Sequence[Subscription]:
     """Return the events that the plugin wants to hear of, its own and others', and what it does about them."""
+
+
+@hookspec
+def mails() -> Sequence[type[Mail]]:
+    """Return the mails that the plugin sends, classes derived from ``platform_core.mail.Mail``."""
 
 
 @hookspec

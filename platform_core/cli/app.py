@@ -20,6 +20,7 @@ from platform_core.cli import (
     deployments,
     events,
     imports,
+    mail,
     plugin_removal,
     plugins,
     serve,
@@ -48,10 +49,11 @@ CORE_COMMANDS = (
     "worker",
     "tasks",
     "events",
+    "mail",
     "audit",
     "settings",
 )
-_CORE_GROUPS = ("plugin", "db", "tasks", "events", "audit", "settings")
+_CORE_GROUPS = ("plugin", "db", "tasks", "events", "mail", "audit", "settings")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -144,6 +146,7 @@ def build_app() -> typer.Typer:
     app.command("worker")(worker.worker)
     app.add_typer(tasks.app, name="tasks")
     app.add_typer(events.app, name="events")
+    app.add_typer(mail.app, name="mail")
     app.command("import")(imports.import_files)
     app.command("startplugin")(startplugin.startplugin)
     plugins.app.command("uninstall")(plugin_removal.uninstall)

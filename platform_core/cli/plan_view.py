@@ -37,6 +37,7 @@ TITLES: dict[str, str] = {
     "schedules": "Schedules",
     "events": "Events",
     "subscriptions": "Subscriptions to events",
+    "mails": "Mails",
     "first_run": "First-run steps",
     "grant_source": "Source of grants",
     "published_hooks": "Hooks for other plugins",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
-
-import django
 
 from platform_core import __version__
+from platform_core.conf.mail import mail_settings
 from platform_core.edge.cors import cors_settings, with_cors
 from platform_core.observability.logging import logging_settings
 from platform_core.resource.settings import rest_framework_settings, spectacular_settings
@@ -136,7 +134,7 @@ def base_settings(
         "TASKS": {"default": {"BACKEND": "platform_core.tasks.backend.TaskBackend", "QUEUES": []}},
         "PROCRASTINATE_AUTODISCOVER_MODULE_NAME": None,
         "TEST_RUNNER": "django.test.runner.DiscoverRunner",
-        **_mail(deployment),
+        **mail_settings(deployment),
     }
 
 
@@ -172,42 +170,3 @@ def _rate_limits(deployment: Deployment, *, profile: str) -> dict[str, str]:
         return {"signed_in": "off", "anonymous": "off"}
     core = deployment.core
     return {"signed_in": core.rate_limit_signed_in, "anonymous": core.rate_limit_anonymous}
-
-
-def _mail(deployment: Deployment) -> dict[str, Any]:
-    """Return how mail is sent, in Django's settings of today: ``MAILERS`` from 6.1 on, names of their own before."""
-    backend, options = _mail_backend(deployment)
-    sender = {"DEFAULT_FROM_EMAIL": deployment.core.email_from}
-    if django.VERSION >= (6, 1):
-        return {**sender, "MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
-    return {
-        **sender,
-        "EMAIL_BACKEND": backend,
-        **{_EMAIL_SETTINGS[name]: value for name, value in options.items()},
-    }
-
-
-_EMAIL_SETTINGS = {
-    "file_path": "EMAIL_FILE_PATH",
-    "host": "EMAIL_HOST",
-    "port": "EMAIL_PORT",
-    "username": "EMAIL_HOST_USER",
-    "password": "EMAIL_HOST_PASSWORD",  # nosec B105  (the name of a setting)
-    "use_tls": "EMAIL_USE_TLS",
-}
-
-
-def _mail_backend(deployment: Deployment) -> tuple[str, dict[str, Any]]:
-    url = deployment.core.email_url
-    if url == "console":
-        return "django.core.mail.backends.console.EmailBackend", {}
-    if url == "file":
-        return "platform_core.mail.EmailBackend", {"file_path": str(deployment.data_dir / "mail")}
-    parts = urlsplit(url)
-    return "django.core.mail.backends.smtp.EmailBackend", {
-        "host": parts.hostname or "localhost",
-        "port": parts.port or 587,
-        "username": unquote(parts.username or ""),
-        "password": unquote(parts.password or ""),
-        "use_tls": parts.scheme == "smtp",
-    }

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import limits
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 
+from platform_core.conf import mail
 from platform_core.conf.runtime import Editable
 from platform_core.conf.secrets import key_bytes
 from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
@@ -102,11 +102,13 @@ class CoreSettings(PluginSettings):
     encryption_keys: list[SecretStr] = Field(default_factory=list)
     """Keys of 32 bytes in URL-safe base64 for encrypted columns: the first encrypts, all decrypt; else one kept in the data folder."""
     email_url: str = Field(default="file", repr=False)
-    """``console``, ``file`` (below the data folder) or ``smtp://user:password@host:port``."""
-    email_from: Annotated[str, Editable()] = Field(
-        default="platform@localhost", pattern=r"^[^\r\n]+$"
-    )
-    """The sender of mails."""
+    """``file`` (below the data folder), ``console``, ``smtp://user:password@host:port``, or a provider and its key."""
+    email_from: Annotated[str, Editable()] = "platform@localhost"
+    """The sender of mails, as an address or as ``Name <address>``."""
+    site_name: Annotated[str, Editable()] = Field(default="Platform", min_length=1, max_length=100)
+    """What people know this deployment as; mails are signed with it."""
+    site_url: str | None = None
+    """Where people find it, such as ``https://app.example.org``; mails link there when it is set."""
     events_kept_days: Annotated[int, Editable()] = Field(default=30, ge=1, le=3650)
     """Days that events are kept after all their subscribers have them."""
     config: Path | None = None
@@ -161,15 +163,33 @@ class CoreSettings(PluginSettings):
     @field_validator("email_url")
     @classmethod
     def _is_a_way_to_mail(cls, url: str) -> str:
-        if url not in ("console", "file"):
-            try:
-                parts = urlsplit(url)
-                known = parts.scheme == "smtp" and parts.hostname and parts.port != 0
-            except ValueError:  # its text holds the port, which may be a part of the password
-                known = False
-            if not known:
-                raise ValueError("write console, file or smtp://user:password@host:port")
+        fault = mail.fault_of(url)
+        if fault:
+            raise ValueError(fault)
         return url
+
+    @field_validator("email_from")
+    @classmethod
+    def _is_a_sender(cls, text: str) -> str:
+        if not mail.is_sender(text):
+            raise ValueError(
+                "write it like platform@example.org, or Platform <platform@example.org>"
+            )
+        return text
+
+    @field_validator("site_name")
+    @classmethod
+    def _is_a_line(cls, text: str) -> str:
+        if not mail.is_one_line(text):
+            raise ValueError("write it on one line")
+        return text
+
+    @field_validator("site_url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        if url is not None and not is_origin(url.rstrip("/")):
+            raise ValueError("write it like https://app.example.org, without a path")
+        return url and url.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

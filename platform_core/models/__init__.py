@@ -10,6 +10,7 @@ from platform_core.models.history import record_history
 from platform_core.models.idempotency import IdempotencyRecord
 from platform_core.models.identifiers import uuid7
 from platform_core.models.ledger import PluginContribution, PluginRecord
+from platform_core.models.mail import MailMessage
 from platform_core.models.operations import Operation
 from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuerySet
 from platform_core.models.referrers import DeletionBlocked, Referrer, keep_for_reference
@@ -33,6 +34,7 @@ __all__ = [
     "EventStream",
     "IdempotencyRecord",
     "LiveObjects",
+    "MailMessage",
     "Operation",
     "PlatformQuerySet",
     "PluginContribution",

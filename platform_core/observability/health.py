@@ -133,6 +133,7 @@ def check_health() -> Iterator[CheckResult]:
         yield _run("quarantine", "platform_core", _held_back, critical=False)
     if installed().entries["subscriptions"]:
         yield _run("events", "platform_core", _parked_events, critical=False)
+    yield _run("mail", "platform_core", _mail, critical=False)
     for entry in installed().entries["health_probes"]:
         probe = entry.item
         yield _run(probe.name, entry.owner, probe.check, critical=probe.critical)
@@ -226,6 +227,17 @@ def _parked_events() -> HealthResult:
     what = "event is" if count == 1 else "events are"
     detail = f"{count} {what} parked for {names}: see platformctl events list."
     return HealthResult(healthy=False, detail=detail)
+
+
+def _mail() -> HealthResult:
+    """Tell that mails were given up lately: whoever waits for a code has none."""
+    from platform_core.mail.overview import recent_failures  # needs loaded models
+
+    try:
+        detail = recent_failures()
+    except (DatabaseError, PsycopgError, PoolTimeout):
+        return HealthResult(healthy=False, detail="The database does not answer.")
+    return HealthResult(healthy=not detail, detail=detail)
 
 
 def _backup() -> HealthResult:

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
+from platform_core.mail.failures import advice_for
 from platform_core.registry.findings import WHY, Finding
 from platform_core.registry.observation import MANY, DatabaseState
 from platform_core.registry.situation import Situation
@@ -38,6 +39,7 @@ def database_findings(situation: Situation) -> Iterator[Finding]:
     yield from _server(state)
     yield from _ledger(situation, state)
     yield from _dormant(situation, state)
+    yield from _mails(state)
     if situation.booted:
         yield from _migrations(situation, state)
         yield from _tables(situation, state)
@@ -111,6 +113,18 @@ def _dormant(situation: Situation, state: DatabaseState) -> Iterator[Finding]:
                 why="Its rows take room, and may keep rows of others from being deleted for good.",
                 mend=f"platformctl plugin enable {slug}, or platformctl plugin uninstall {slug}",
             )
+
+
+def _mails(state: DatabaseState) -> Iterator[Finding]:
+    for error, count in state.failed_mails.items():
+        yield Finding(
+            code="mails_failed",
+            severity="warning",
+            what=f"{count} mail{'' if count == 1 else 's'} could not be sent in the last day: {error}.",
+            where="platformctl mail list --state failed",
+            why="Whoever waits for a code or a notice has none.",
+            mend=f"{advice_for(error)} Then platformctl mail resend --all.",
+        )
 
 
 def _migrations(situation: Situation, state: DatabaseState) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ HOOKS = (
     "schedules",
     "events",
     "subscriptions",
+    "mails",
     "first_run",
     "grant_source",
 )

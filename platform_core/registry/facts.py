@@ -29,6 +29,7 @@ HOOKS_BY_NAME = (
     "schedules",
     "events",
     "subscriptions",
+    "mails",
     "first_run",
     "grant_source",
 )

@@ -17,7 +17,7 @@ LEFT_OUT = frozenset({"name", "title"})
 def facts_of(item: Any) -> dict[str, Any]:
     """Return the facts of a contributed dataclass, resource class or other object, as JSON data."""
     if hasattr(item, "model_fields"):
-        return _event_facts(item)
+        return _event_facts(item) if hasattr(item, "aggregate_key") else _mail_facts(item)
     if isinstance(item, type):
         return _resource_facts(item) if hasattr(item, "policy") else {"class": dotted(item)}
     if not dataclasses.is_dataclass(item):
@@ -35,8 +35,20 @@ def _event_facts(event: Any) -> dict[str, Any]:
         "class": dotted(event),
         "version": event.version,
         "aggregate": getattr(event, "aggregate", ""),
-        "payload": {name: str(one.annotation) for name, one in event.model_fields.items()},
+        "payload": _field_types(event),
     }
+
+
+def _mail_facts(mail: Any) -> dict[str, Any]:
+    return {
+        "class": dotted(mail),
+        "templates": [mail.template("txt"), mail.template("html")],
+        "fields": _field_types(mail),
+    }
+
+
+def _field_types(model: Any) -> dict[str, str]:
+    return {name: str(one.annotation) for name, one in model.model_fields.items()}
 
 
 def _resource_facts(resource: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pluggy
 from platform_core import contributions, hookspecs
 from platform_core.access import PermissionRegistry, PermissionRegistryError
 from platform_core.events.declaring import Event
+from platform_core.mail.declaring import Mail
 from platform_core.registry.contents import Entry, Registry
 from platform_core.registry.costs import noted
 from platform_core.registry.problems import PluginErrors, PluginProblem, import_problem, location_of
@@ -36,7 +37,7 @@ ITEM_TYPES: dict[str, type[Any]] = {
     "first_run": contributions.FirstRunStep,
 }
 SINGLE_HOOKS = frozenset({"grant_source"})
-CLASS_HOOKS = ("resources", "events")
+CLASS_HOOKS = ("resources", "events", "mails")
 HOOKS = (*CLASS_HOOKS, *ITEM_TYPES, *SINGLE_HOOKS)
 SPECIFICATIONS = hookspecs.__name__
 
@@ -211,6 +212,8 @@ def _type_fault(hook: str, result: object) -> str:
 def _base_of(hook: str) -> type[Any]:
     if hook == "events":
         return Event
+    if hook == "mails":
+        return Mail
     from platform_core.resource import Resource  # needs loaded models
 
     return Resource

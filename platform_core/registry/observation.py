@@ -51,6 +51,8 @@ class DatabaseState:
     ledger: dict[str, Recorded]
     rows: dict[str, int]
     """Rows of the tables of dormant plugins, counted up to ``MANY``."""
+    failed_mails: dict[str, int] = field(default_factory=dict)
+    """How many mails failed in the last day, by what the last attempt failed by; the commonest first."""
 
 
 MANY = 10_000
@@ -128,7 +130,17 @@ def read_state(connection: psycopg.Connection[Any]) -> DatabaseState:
         },
         ledger=ledger,
         rows={name: _count(connection, name) for name in sorted(dormant & tables)},
+        failed_mails=_failed_mails(connection) if "platform_core_mail" in tables else {},
     )
+
+
+def _failed_mails(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    rows = _rows(
+        connection,
+        "SELECT error, count(*) AS n FROM platform_core_mail "
+        "WHERE state = 'failed' AND created_at > now() - interval '1 day' GROUP BY 1 ORDER BY 2 DESC",
+    )
+    return {row["error"]: row["n"] for row in rows}
 
 
 def _rows_if(

@@ -31,6 +31,7 @@ NOUNS = {
     "health_probes": ("health probe", "health probes"),
     "events": ("event", "events"),
     "subscriptions": ("subscription", "subscriptions"),
+    "mails": ("mail", "mails"),
     "first_run": ("first-run step", "first-run steps"),
     "grant_source": ("source of grants", "sources of grants"),
 }
@@ -44,6 +45,7 @@ UNSEEN = frozenset(
         "django_apps",
         "django_settings",
         "subscriptions",
+        "mails",
     }
 )
 """Kinds whose loss nobody outside the plugin relies on."""

@@ -11,6 +11,7 @@ from platform_core.access import Granted
 from platform_core.contributions import PUBLIC, SIGNED_IN
 from platform_core.registry.contents import Entry, Registry
 from platform_core.registry.event_checks import event_faults, subscription_faults
+from platform_core.registry.mail_checks import mail_faults
 from platform_core.registry.problems import PluginProblem
 from platform_core.system import core_permissions
 
@@ -29,11 +30,12 @@ CORE_COMMANDS = frozenset(
         "db",
         "audit",
         "events",
+        "mail",
     ]
 )
 MOST_NAME = 128
 """Characters of a task's name, which the queue keeps."""
-PREFIXED_HOOKS = ("permissions", "roles", "flags", "schedules", "events", "subscriptions")
+PREFIXED_HOOKS = ("permissions", "roles", "flags", "schedules", "events", "subscriptions", "mails")
 
 
 def problems_of(registry: Registry) -> list[PluginProblem]:
@@ -53,6 +55,7 @@ def problems_of(registry: Registry) -> list[PluginProblem]:
             _tasks,
             _schedules,
             _events,
+            _mails,
             _tables,
             _absent_targets,
         )
@@ -308,6 +311,11 @@ def _schedules(registry: Registry) -> Iterator[PluginProblem]:
 
 def _events(registry: Registry) -> Iterator[PluginProblem]:
     for fault in (*event_faults(registry), *subscription_faults(registry)):
+        yield _problem(*fault)
+
+
+def _mails(registry: Registry) -> Iterator[PluginProblem]:
+    for fault in mail_faults(registry):
         yield _problem(*fault)
 
 

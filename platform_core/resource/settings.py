@@ -45,6 +45,7 @@ def spectacular_settings(title: str, version: str) -> dict[str, Any]:
         "COMPONENT_SPLIT_REQUEST": True,
         "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
         "ENUM_NAME_OVERRIDES": {
+            "MailStateEnum": "platform_core.models.mail.MailMessage.State",
             "StateEnum": "platform_core.models.operations.Operation.State",
             "WebhookDeliveryStateEnum": "platform_core.models.webhooks.WebhookDelivery.State",
         },

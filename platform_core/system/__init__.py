@@ -16,13 +16,14 @@ def core_permissions() -> tuple[Permission, ...]:
     """Return the permissions that the core defines; models have to be loaded."""
     from platform_core.audit import resources as audit
     from platform_core.operations import resources as operations
-    from platform_core.system import flags, permissions, settings
+    from platform_core.system import flags, mails, permissions, settings
     from platform_core.webhooks import resources as webhooks
 
     return (
         *operations.PERMISSIONS,
         *audit.PERMISSIONS,
         *flags.PERMISSIONS,
+        *mails.PERMISSIONS,
         *webhooks.PERMISSIONS,
         *permissions.PERMISSIONS,
         *settings.PERMISSIONS,
@@ -33,10 +34,17 @@ def core_resources() -> tuple[type[Resource], ...]:
     """Return the resources that the core serves; models have to be loaded."""
     from platform_core.audit import resources as audit
     from platform_core.system.flags import FlagResource
+    from platform_core.system.mails import MailResource
     from platform_core.system.settings import SettingChangeResource
     from platform_core.webhooks import resources as webhooks
 
-    return (*audit.RESOURCES, FlagResource, SettingChangeResource, *webhooks.RESOURCES)
+    return (
+        *audit.RESOURCES,
+        FlagResource,
+        MailResource,
+        SettingChangeResource,
+        *webhooks.RESOURCES,
+    )
 
 
 def core_routes() -> tuple[Route, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from typing import Any, Final
@@ -17,6 +18,8 @@ from platform_core.audit.sealing import Sealer, seal_by
 from platform_core.conf import core_settings
 from platform_core.contributions import Schedule
 from platform_core.events.keeping import forget_events
+from platform_core.mail import delivering as mail
+from platform_core.mail.keeping import forget_mails
 from platform_core.models import IdempotencyRecord, Operation, TaskRecord
 from platform_core.operations import files
 from platform_core.operations.running import run_operation, run_operation_freely, settle
@@ -35,7 +38,7 @@ _AT_ONCE: Final = 1000
 
 @task(unique=True)
 def forget_expired() -> dict[str, int]:
-    """Remove what is over: answers kept for repeated calls, operations with their files, jobs and events with records."""
+    """Remove what is over: answers kept for repeated calls, operations with their files, jobs and events with records, mails."""
     now = timezone.now()
     answers = IdempotencyRecord.objects.filter(created_at__lt=now - timedelta(hours=LIFETIME_H))
     forgotten, _by_model = answers.delete()
@@ -58,6 +61,7 @@ def forget_expired() -> dict[str, int]:
         "operations": len(expired),
         "events": events,
         "webhooks": forget_messages(now),
+        "mails": forget_mails(now),
     }
 
 
@@ -82,8 +86,8 @@ def _sealer() -> Sealer:
     return Sealer(settings.PLATFORM.deployment)
 
 
-def _settled(made: PlatformTask[Any]) -> PlatformTask[Any]:
-    return dataclasses.replace(made, settled=settle)
+def _settled(made: PlatformTask[Any], by: Callable[..., None] = settle) -> PlatformTask[Any]:
+    return dataclasses.replace(made, settled=by)
 
 
 TASKS: tuple[PlatformTask[Any], ...] = (
@@ -92,6 +96,7 @@ TASKS: tuple[PlatformTask[Any], ...] = (
     send_webhooks,
     _settled(run_operation),
     _settled(run_operation_freely),
+    _settled(mail.deliver_mail, by=mail.settle),
 )
 SCHEDULES = (
     Schedule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.extract import extract as extract_from_stream
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
+from django.utils.translation.template import templatize
 
 NOT_FOR_PEOPLE = ("testing", "testing.py", "tests", "migrations")
 # Django's names for gettext's functions, beside those that Babel knows.
@@ -22,6 +25,9 @@ _KEYWORDS = {
         for name in ("gettext", "ngettext", "pgettext", "npgettext")
     },
 }
+_TEXT = r"""u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+_CALL = re.compile(rf"\bn?p?gettext\((?:{_TEXT}|count|[, ])+\)")
+"""What stands for a marked string in the form that Django gives templates for extraction."""
 _PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z]|\{\w+\}")
 
 
@@ -43,7 +49,21 @@ def extract(package: Path) -> Catalog:
     ):
         if not set(Path(file).parts) & set(NOT_FOR_PEOPLE):
             template.add(message, locations=[(file, 0)], context=context)
+    for path in sorted((package / "templates").glob("**/*.*")):
+        file = path.relative_to(package).as_posix()
+        for message, context in _strings_of_template(path):
+            template.add(message, locations=[(file, 0)], context=context)
     return template
+
+
+def _strings_of_template(path: Path) -> Iterator[tuple[Any, str | None]]:
+    """Yield what a Django template marks for translation, with its context."""
+    calls = (call[0] for call in _CALL.finditer(templatize(path.read_text(encoding="utf-8"))))
+    stream = io.BytesIO("\n".join(calls).encode())
+    for _line, message, _comments, context in extract_from_stream(
+        "python", stream, keywords=_KEYWORDS
+    ):
+        yield message, context
 
 
 def translations_in(catalogue: Catalog) -> dict[Any, Any]:

@@ -20,7 +20,14 @@ from waffle import get_waffle_flag_model
 
 from platform_core.access import Actor
 from platform_core.audit import Event, record
-from platform_core.models import AuditEvent, AuditPayload, WebhookDelivery, WebhookEndpoint
+from platform_core.mail import send_mail
+from platform_core.models import (
+    AuditEvent,
+    AuditPayload,
+    MailMessage,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from platform_core.models import Operation as LongOperation
 from platform_core.operations.files import writing_result
 from platform_core.plugin import API_PREFIX
@@ -34,9 +41,11 @@ from platform_core.tasks.engine import Submission
 from platform_core.testing.contract.bodies import remove, writable
 from platform_core.testing.contract.subjects import ResourceSubject
 from platform_core.testing.factories import make, make_in_unit
+from platform_core.testing.jobs import run_waiting_jobs
 from platform_core.webhooks import services as webhooks
 from platform_core.webhooks.signing import new_secret
 from platform_education.rules import CLASS_SECTIONS_FLAG
+from platform_identity.mails import AccountReactivated
 from platform_identity.models import LoginSession, OrgUnit, Role, User
 from platform_identity.services import tokens, users
 from platform_identity.testing import PASSWORD, make_role, make_unit
@@ -111,6 +120,8 @@ def new_row(model: type[Model], world: World) -> Any:
     if model in (AuditEvent, AuditPayload):
         record(Event(action="tested", personal={"address": "192.0.2.1"}))
         return model._base_manager.latest("pk")
+    if model is MailMessage:
+        return failed_mail()
     if model is LongOperation:
         return new_operation(world)
     if model is WebhookEndpoint:
@@ -210,6 +221,13 @@ def _body_of(subject: ResourceSubject, action: str, row: Any, world: World) -> A
     return None
 
 
+def failed_mail() -> MailMessage:
+    """Return a mail that was given up."""
+    mail_id = send_mail(AccountReactivated(), to="person@example.org")
+    MailMessage.objects.filter(pk=mail_id).update(state=MailMessage.State.FAILED)
+    return MailMessage.objects.get(pk=mail_id)
+
+
 STATES: dict[tuple[str, str, str], Callable[[Any], Any]] = {
     ("identity", "users", "reactivate"): lambda user: users.suspend_user(user=user),
     ("system", "webhook-deliveries", "redeliver"): lambda one: type(one).objects.update(
@@ -262,6 +280,7 @@ def _reset(operation: Operation, world: World) -> Request:
         f"{AUTH}/auth/password/request".replace("{client}", "app"),
         {"email": world.bystander.email},
     ).send({})
+    run_waiting_jobs()
     words = mail.outbox[-1].body.split()
     code = next(word for word in words if len(word) >= 6 and word.isupper())
     headers = {

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import translation
 
 from platform_core.testing.catalogues import catalogue_faults, extract, translations_in
+from platform_core.testing.jobs import run_waiting_jobs
 from platform_identity.testing import PASSWORD, auth_header, make_owner, make_user
 from tools import messages
 
@@ -87,7 +88,7 @@ def test_a_request_leaves_its_language_to_nobody(client: Client) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("language", "wanted"),
-    [("fr", "Votre code de réinitialisation"), ("de", "Passwort-Zurücksetzungscode")],
+    [("fr", "Votre code pour un nouveau mot de passe"), ("de", "Ihr Code für ein neues Passwort")],
 )
 def test_the_mail_with_a_code_comes_in_the_language_of_the_request(
     client: Client, language: str, wanted: str
@@ -101,6 +102,7 @@ def test_the_mail_with_a_code_comes_in_the_language_of_the_request(
         headers={"Accept-Language": language},
     )
 
+    assert run_waiting_jobs() == 1
     assert [message.to for message in mail.outbox] == [["reader@example.org"]]
     assert wanted in mail.outbox[0].subject + mail.outbox[0].body
 
@@ -116,5 +118,6 @@ def test_a_mail_comes_in_the_language_that_its_reader_chose(client: Client) -> N
         headers={"Accept-Language": "de"},
     )
 
+    assert run_waiting_jobs() == 1
     (message,) = mail.outbox
-    assert "Votre code de réinitialisation" in message.subject + message.body
+    assert "Votre code pour un nouveau mot de passe" in message.subject + message.body

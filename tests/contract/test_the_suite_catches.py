@@ -15,6 +15,7 @@ import pytest
 from django.db import models
 from django.db.models import Model, Q
 from django.http import HttpResponse
+from django.template import Engine
 from django.test import override_settings
 from django.test.utils import isolate_apps
 from django.urls import include, path
@@ -25,6 +26,8 @@ from platform_core.conf import PluginSettings
 from platform_core.contributions import PUBLIC, Command, Flag, Permission, Route, Subscription
 from platform_core.events import Event, Received
 from platform_core.hookspecs import hookimpl
+from platform_core.mail import Mail
+from platform_core.mail.rendering import own_engine
 from platform_core.models import BaseModel
 from platform_core.registry import contents, installed
 from platform_core.registry.contents import Entry
@@ -39,6 +42,7 @@ from platform_core.testing.contract import (
     exchange,
     fields,
     fuzzing,
+    mails,
     nesting,
     promises,
     states,
@@ -477,6 +481,48 @@ def test_an_event_that_does_not_say_enough_is_caught(identity: PluginSubject) ->
         pytest.raises(AssertionError, match=r"identity\.forward: its function"),
     ):
         promises.check_events(identity)
+
+
+class Careless(Mail):
+    """Shows what a careless author forgets."""
+
+    name: ClassVar = "identity.careless"
+    subject: ClassVar = "For {reader}"
+
+    reader: str
+    code: str
+
+    @classmethod
+    def example(cls) -> Careless:
+        return cls(reader="Ada", code="1234")
+
+
+CARELESS = {
+    "identity/mail/careless.txt": "{{ reader }}, {{ nickname }}",
+    "identity/mail/careless.html": """<html><a href="{{ site.path }}/x">{{ code|safe }}</a></html>""",
+}
+
+
+def test_a_careless_mail_is_caught(identity: PluginSubject, monkeypatch: Any) -> None:
+    mails.check_mails(identity)
+    planted = Engine(
+        loaders=[("django.template.loaders.locmem.Loader", CARELESS)],
+        libraries=own_engine().libraries,
+    )
+    monkeypatch.setattr(mails, "own_engine", lambda: planted)
+    before = installed()
+    entry = Entry(owner="identity", hook="mails", item=Careless, place="planted")
+    contents.install(dataclasses.replace(before, entries={**before.entries, "mails": (entry,)}))
+    try:
+        with pytest.raises(AssertionError) as caught:
+            mails.check_mails(identity)
+    finally:
+        contents.install(before)
+    told = str(caught.value)
+    assert "in de: the text shows nickname" in told
+    assert "a link leads to '⟦site.path⟧/x'" in told
+    assert "without escaping it" in told
+    assert "shows code in only one of text and HTML" in told
 
 
 def test_every_check_of_the_suite_is_collected_by_a_plugin_that_imports_it() -> None:

@@ -32,7 +32,7 @@ def check_translations(plugin: PluginSubject) -> None:
     ]
     for language in config.languages:
         faults += catalogue_faults(package, language)
-    _require_none(f"{plugin.slug} is not translated", faults)
+    require_none(f"{plugin.slug} is not translated", faults)
 
 
 def check_personal_data(config: AppConfig) -> None:
@@ -43,7 +43,7 @@ def check_personal_data(config: AppConfig) -> None:
         if not is_history(model)
         for fault in faults_of(model)
     ]
-    _require_none(
+    require_none(
         "Name these in personal_fields or in not_personal_fields of their model, or correct the name",
         faults,
     )
@@ -57,7 +57,7 @@ def check_settings_documented(settings_class: type[Any] | None) -> None:
     silent = [
         f"{settings_class.__name__}.{name}" for name, meaning in meanings.items() if not meaning
     ]
-    _require_none("No docstring says what these settings mean", silent)
+    require_none("No docstring says what these settings mean", silent)
 
 
 def check_flags(plugin: PluginSubject, today: dt.date | None = None) -> None:
@@ -67,7 +67,7 @@ def check_flags(plugin: PluginSubject, today: dt.date | None = None) -> None:
     late = [
         f"{one.name} ({one.expires_on}, {one.owner})" for one in found if one.expires_on < today
     ]
-    _require_none("These flags have expired; remove them, or give them another day", late)
+    require_none("These flags have expired; remove them, or give them another day", late)
 
 
 def check_events(plugin: PluginSubject) -> None:
@@ -84,9 +84,10 @@ def check_events(plugin: PluginSubject) -> None:
     for one in registry.of_plugin(plugin.slug, "subscriptions"):
         if not (getattr(one.run, "__doc__", None) or "").strip():
             faults.append(f"{one.name}: its function has no docstring")
-    _require_none("These events or subscriptions do not say enough", faults)
+    require_none("These events or subscriptions do not say enough", faults)
 
 
-def _require_none(what: str, faults: list[str]) -> None:
+def require_none(what: str, faults: list[str]) -> None:
+    """Raise AssertionError that tells all ``faults``, when there are any."""
     if faults:
         raise AssertionError(f"{what}:\n" + "\n".join(faults))

@@ -17,6 +17,7 @@ from platform_core.testing.contract import (
     exchange,
     fields,
     fuzzing,
+    mails,
     nesting,
     promises,
     states,
@@ -206,6 +207,11 @@ def test_no_flag_has_expired(contract_plugin: PluginSubject) -> None:
 def test_every_event_is_documented_and_plain(contract_plugin: PluginSubject) -> None:
     """A subscriber learns what has happened, and every process can read it."""
     promises.check_events(contract_plugin)
+
+
+def test_every_mail_is_readable_in_every_language(contract_plugin: PluginSubject) -> None:
+    """Whoever gets a mail understands it, and nobody writes their own HTML into it."""
+    mails.check_mails(contract_plugin)
 
 
 def test_every_hook_is_documented(contract_plugin: PluginSubject) -> None:

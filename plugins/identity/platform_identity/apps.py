@@ -59,6 +59,8 @@ class IdentityConfig(PluginConfig):
         "ACCOUNT_EMAIL_SUBJECT_PREFIX": "",
         "ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS": False,
         "ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED": True,  # nosec B105
+        # Mails go through a queue, and some servers let a first attempt wait.
+        "ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT": 15 * 60,  # nosec B105
         "ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE": True,  # nosec B105
         "ACCOUNT_SESSION_REMEMBER": True,
         "HEADLESS_ONLY": True,

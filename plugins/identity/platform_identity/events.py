@@ -1,4 +1,4 @@
-"""What identity tells others: that accounts come, go, and are shut out."""
+"""What identity tells others: that accounts come, go, and are shut out, and what becomes of passwords and roles."""
 
 from __future__ import annotations
 
@@ -41,4 +41,40 @@ class UserDeleted(UserEvent):
     name: ClassVar[str] = "identity.user.deleted"
 
 
-EVENTS = (UserCreated, UserSuspended, UserReactivated, UserDeleted)
+class UserPasswordChanged(UserEvent):
+    """A user has another password, or none any more, and their sessions were ended."""
+
+    name: ClassVar[str] = "identity.user.password_changed"
+
+
+class RoleAssignmentEvent(Event):
+    """Something has happened to a role that a user was given."""
+
+    aggregate: ClassVar[str] = "assignment"
+
+    assignment: UUID
+    user: UUID
+    role: UUID
+
+
+class RoleAssigned(RoleAssignmentEvent):
+    """A user was given a role, from now on or later."""
+
+    name: ClassVar[str] = "identity.role_assignment.created"
+
+
+class RoleUnassigned(RoleAssignmentEvent):
+    """A role was taken from a user."""
+
+    name: ClassVar[str] = "identity.role_assignment.deleted"
+
+
+EVENTS = (
+    UserCreated,
+    UserSuspended,
+    UserReactivated,
+    UserDeleted,
+    UserPasswordChanged,
+    RoleAssigned,
+    RoleUnassigned,
+)

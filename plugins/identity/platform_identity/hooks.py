@@ -18,9 +18,11 @@ from platform_core.contributions import (
     Role,
     Route,
     Schedule,
+    Subscription,
 )
 from platform_core.events import Event
 from platform_core.hookspecs import hookimpl
+from platform_core.mail import Mail
 from platform_core.resource import Resource
 from platform_core.tasks import PlatformTask
 from platform_identity import commands as command_line
@@ -33,6 +35,8 @@ from platform_identity.descriptions import describe_profile
 from platform_identity.events import EVENTS
 from platform_identity.first_run import ensure_owner
 from platform_identity.grants import RoleGrants
+from platform_identity.mails import MAILS
+from platform_identity.notices import SUBSCRIPTIONS
 
 
 @hookimpl
@@ -125,6 +129,18 @@ def first_run() -> Sequence[FirstRunStep]:
 def grant_source() -> GrantSource:
     """Answer grants from role assignments."""
     return RoleGrants()
+
+
+@hookimpl
+def mails() -> Sequence[type[Mail]]:
+    """Send codes that people asked for, and notices of what happened to their account."""
+    return MAILS
+
+
+@hookimpl
+def subscriptions() -> Sequence[Subscription]:
+    """Hear of what happens to accounts, to tell those whose they are."""
+    return SUBSCRIPTIONS
 
 
 @hookimpl

@@ -48,7 +48,23 @@ SUBSCRIPTION = "from platform_core.contributions import Subscription\n" + hook(
     "subscriptions", 'return [Subscription(name="{name}", event="{event}", run=print)]'
 )
 
+MAIL = (
+    'from platform_core.mail import Mail\n\n\nclass Greeting(Mail):\n    """Greets somebody."""\n\n'
+    '    name = "toy.greeting"\n    subject = "{subject}"\n\n    who: {type}\n\n'
+    "    @classmethod\n    def example(cls):\n        return cls(who='x')\n\n\n"
+) + hook("mails", "return [Greeting]").replace("{", "{{").replace("}", "}}")
+
 CASES = {
+    "a mail that shows what it does not have": (
+        {"hooks.py": MAIL.format(subject="Hello {whom}", type="str")},
+        "mail_invalid",
+        "hooks.py:22",
+    ),
+    "a mail without a template": (
+        {"hooks.py": MAIL.format(subject="Hello", type="str")},
+        "mail_template",
+        "hooks.py:22",
+    ),
     "an event that holds a secret": (
         {"hooks.py": EVENT.format(field="password", type="str") + hook("events", "return [Moved]")},
         "event_invalid",

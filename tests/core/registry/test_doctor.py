@@ -29,6 +29,9 @@ UPDATE identity_role SET effective_permissions = effective_permissions || '{ghos
     WHERE name = 'bells.ringer';
 INSERT INTO platform_core_pluginrecord (slug, distribution, version, state, digest, first_seen_at, changed_at)
     VALUES ('ghost', 'ghost-plugin', '1.0', 'enabled', '', now(), now());
+INSERT INTO platform_core_mail (id, template, plugin, language, recipient, recipient_digest, state, attempts, error, error_id,
+    request_id, created_at) VALUES (gen_random_uuid(), 'bells.ring', 'bells', 'en', 'a…@example.org', '', 'failed', 8,
+    'ConnectionRefusedError 111', '', '', now());
 UPDATE platform_core_pluginrecord SET version = '0.9', contents_digest = 'other' WHERE slug = 'bells';
 """
 
@@ -85,6 +88,7 @@ def test_every_planted_fault_is_found_with_its_remedy(
         "flag_expired",
         "flag_undeclared",
         "grants_unknown",
+        "mails_failed",
         "table_without_owner",
         "unknown_section",
         "unknown_variable",
@@ -92,6 +96,7 @@ def test_every_planted_fault_is_found_with_its_remedy(
     assert found["grants_unknown"]["where"] == "ghost.haunt"
     assert found["history_table_missing"]["where"] == "identity_historicalrole"
     assert "synchronised with 0.9" in found["digest_skew"]["what"]
+    assert "host and port in PLATFORM_EMAIL_URL" in found["mails_failed"]["mend"]
     assert found["dormant_rows"]["what"].startswith("It keeps 2 rows in 1 tables")
     assert all(one["why"] and one["mend"] and one["where"] for one in found.values())
     assert "not-to-be-shown" not in answer.out + answer.err

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core import mail
 from django.test import Client
 from waffle import get_waffle_flag_model
 
@@ -15,12 +16,14 @@ from platform_core.access import Actor, decide, installed_permissions
 from platform_core.cli.app import add_contributed, build_app
 from platform_core.contributions import FirstRunContext
 from platform_core.events.delivering import dispatch_once
+from platform_core.mail import send_mail
 from platform_core.models import EventRecord
 from platform_core.registry import installed
 from platform_core.registry.synchronisation import synchronise
 from platform_core.tasks.backend import engine
 from platform_core.tasks.scheduling import Clock
 from platform_core.testing.jobs import run_waiting_jobs
+from platform_identity.mails import AccountReactivated
 from platform_identity.tasks import purge_sessions
 from platform_identity.testing import make_user, sign_in_token
 from tests.core.events.ground import Subscribing
@@ -38,6 +41,7 @@ TESTED = {
     "schedules",
     "events",
     "subscriptions",
+    "mails",
     "first_run",
     "grant_source",
 }
@@ -155,6 +159,13 @@ def test_hook_subscriptions() -> None:
         subscribe.forget()
 
     assert [one.event.user for one in heard] == [user.pk]
+
+
+def test_hook_mails() -> None:
+    send_mail(AccountReactivated(), to="person@example.org", language="de")
+
+    assert run_waiting_jobs() == 1
+    assert [one.subject for one in mail.outbox] == ["Ihr Konto ist wieder aktiv"]
 
 
 def test_hook_first_run() -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils import translation
 
 from platform_core.access import acting_as
 from platform_core.audit import Event, audited
-from platform_core.conf import core_settings, settings_of
+from platform_core.conf import settings_of
+from platform_core.mail import Mail, send_mail
 from platform_core.observability import pseudonym, security_event, security_refusal
 from platform_core.resource import client_address
 from platform_identity.authentication import SESSION_ID, actor_of_user
+from platform_identity.mails import EmailVerification, PasswordReset
 from platform_identity.models import LoginSession, User, normalise_email
 from platform_identity.selectors import user_by_email
 from platform_identity.services import sessions, users
@@ -27,10 +29,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Tell whether people may create their own account; closed unless the operator opens it."""
         return settings_of(IdentitySettings).signup_open
-
-    def get_from_email(self) -> str:
-        """Return the sender of mails as it is now: Django's setting is that of the start."""
-        return core_settings().email_from
 
     def get_client_ip(self, request: HttpRequest) -> str | None:
         """Return the address that the whole platform believes to be the client's."""
@@ -86,16 +84,29 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         super().logout(request)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a mail in the language that its reader chose, else in that of the request."""
+        """Send one of our own mails in the place of the library's, in the language that its reader chose.
+
+        Without a choice it is that of the request. Raises LookupError for a mail that nothing here asks for.
+        """
         user = context.get("user") or user_by_email(normalise_email(email))
-        with translation.override((user and user.language) or translation.get_language()):
-            super().send_mail(template_prefix, email, context)
+        mail = _mail_for(template_prefix.rpartition("/")[2], context)
+        send_mail(mail, to=email, language=user.language if user else "")
 
     def set_password(self, user: User, password: str) -> None:
         """Set a password that was validated already, which ends every session of the user."""
         changed = Event(action="identity.password_changed", plugin="identity")
         with acting_as(actor_of_user(user)), audited(changed):
             users.set_password(user=user, password=password)
+
+
+def _mail_for(template: str, context: dict[str, Any]) -> Mail:
+    match template:
+        case "password_reset_code":
+            minutes = app_settings.PASSWORD_RESET_BY_CODE_TIMEOUT // 60
+            return PasswordReset(code=context["code"], minutes=minutes)
+        case "email_confirmation" | "email_confirmation_signup" if "code" in context:
+            return EmailVerification(code=context["code"])
+    raise LookupError(f"Identity has no mail for the template {template}: add it to mails.py.")
 
 
 def _client(request: HttpRequest) -> str:

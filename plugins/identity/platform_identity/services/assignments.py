@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 
 from platform_core.access import Actor
 from platform_core.errors import Invalid
+from platform_core.events import emit
 from platform_core.observability import security_event
+from platform_identity.events import RoleAssigned, RoleUnassigned
 from platform_identity.models import OrgUnit, Role, RoleAssignment, User
 from platform_identity.services.delegation import (
     grantable_model,
@@ -64,6 +66,7 @@ def assign_role(
         starts_at=starts_at,
         ends_at=ends_at,
     )
+    emit(RoleAssigned(assignment=assignment.pk, user=assignment.user_id, role=assignment.role_id))
     _record("identity.role_assigned", assignment)
     return assignment
 
@@ -99,6 +102,7 @@ def unassign_role(*, assignment: RoleAssignment) -> None:
     """Take an assignment away, softly; LastOwner when nobody else would hold everything."""
     require_another_owner(assignment.user, besides=assignment)
     assignment.delete()
+    emit(RoleUnassigned(assignment=assignment.pk, user=assignment.user_id, role=assignment.role_id))
     _record("identity.role_unassigned", assignment)
 
 

@@ -15,10 +15,18 @@ from django.utils.translation import gettext as _
 from platform_core.access import Actor
 from platform_core.errors import Invalid
 from platform_core.events import emit
+from platform_core.mail import send_mail
 from platform_core.observability import security_event
 from platform_identity.adapters.addresses import forget_addresses
 from platform_identity.errors import EmailTaken, PasswordRefused
-from platform_identity.events import UserCreated, UserDeleted, UserReactivated, UserSuspended
+from platform_identity.events import (
+    UserCreated,
+    UserDeleted,
+    UserPasswordChanged,
+    UserReactivated,
+    UserSuspended,
+)
+from platform_identity.mails import AddressChanged
 from platform_identity.models import RefreshToken, RoleAssignment, User, normalise_email
 from platform_identity.services.delegation import require_all_grants_of, require_another_owner
 from platform_identity.services.sessions import revoke_sessions_of
@@ -69,6 +77,8 @@ def update_user(
     if email is not None and normalise_email(email) != user.email:
         if changed_by.id != user.pk:
             require_all_grants_of(user, held_by=changed_by)
+        # The old address hears of it at once: no event holds addresses, and whoever took the account over has the new one.
+        send_mail(AddressChanged(at=timezone.now()), to=user.email, language=user.language)
         user.email = _checked_email(email)
         forget_addresses(user)
         security_event("identity.email_changed", user=user.pk)
@@ -95,6 +105,7 @@ def set_password(*, user: User, password: str | None) -> User:
     """Set or, with None, remove the password, and end every session of the user; PasswordRefused when weak."""
     _set_password(user, password)
     user.save(update_fields=["password"])
+    emit(UserPasswordChanged(user=user.pk))
     security_event("identity.password_changed", user=user.pk)
     revoke_sessions_of(user=user, reason="password_changed")
     return user
