@@ -81,10 +81,9 @@ class WebhookDelivery(models.Model):
         DELIVERED = "delivered", _("delivered")
         FAILED = "failed", _("failed")
 
-    endpoint = models.ForeignKey(
-        WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries"
-    )
-    message = models.ForeignKey(WebhookMessage, on_delete=models.CASCADE, related_name="deliveries")
+    # No foreign keys: an endpoint that is deleted meanwhile must not undo what somebody else tells it.
+    endpoint_id = models.UUIDField()
+    message_id = models.UUIDField()
     event_type = models.CharField(max_length=150)
     plugin = models.CharField(max_length=100)
     state = models.CharField(max_length=20, choices=State, default=State.PENDING)
@@ -109,17 +108,17 @@ class WebhookDelivery(models.Model):
         verbose_name_plural = _("webhook deliveries")
         indexes = (
             models.Index(
-                fields=["endpoint", "next_attempt_at"],
+                fields=["endpoint_id", "next_attempt_at"],
                 condition=Q(state="pending"),
                 name="platform_core_webhook_due",
             ),
             models.Index(
-                fields=["endpoint", "state", "created_at"], name="platform_core_webhook_of"
+                fields=["endpoint_id", "state", "created_at"], name="platform_core_webhook_of"
             ),
         )
         constraints = (
             models.UniqueConstraint(
-                fields=["message", "endpoint"], name="platform_core_webhook_once"
+                fields=["message_id", "endpoint_id"], name="platform_core_webhook_once"
             ),
         )
 

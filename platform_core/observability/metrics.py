@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -67,6 +68,20 @@ class Recorder:
     def add_deprecated(self, plugin: str, what: str, caller: str) -> None:
         """Add a call by a ``caller`` of some kind that used ``what``, which the plugin declares as deprecated."""
         self._deprecated.labels(plugin, what, caller).inc()
+
+
+_making = threading.Lock()
+
+
+def made_once(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Return what makes a metric when it is first asked for it: once, though several threads ask at the same time."""
+    kept = cache(make)
+
+    def found() -> Any:
+        with _making:
+            return kept()
+
+    return found
 
 
 @cache

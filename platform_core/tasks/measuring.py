@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-from platform_core.observability.metrics import Gauge
+from platform_core.observability.metrics import Gauge, made_once
 from platform_core.tasks.backend import engine
 
 _BUCKETS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0)
 
 
-@cache
+@made_once
 def _histogram() -> Any:
     from prometheus_client import Histogram
 

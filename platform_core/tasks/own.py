@@ -27,7 +27,6 @@ from platform_core.resource.idempotency import LIFETIME_H
 from platform_core.tasks.backend import engine
 from platform_core.tasks.declaring import PlatformTask, task
 from platform_core.webhooks.delivering import send_due
-from platform_core.webhooks.dispatching import end_call
 from platform_core.webhooks.keeping import forget_messages
 
 SUCCEEDED_KEPT_H: Final = 24
@@ -68,9 +67,7 @@ def forget_expired() -> dict[str, int]:
 @task(unique=lambda endpoint: endpoint, atomic=False)
 def send_webhooks(endpoint: str) -> None:
     """Send what is due to one endpoint, for a while; nobody else sends to it meanwhile."""
-    endpoint_id = UUID(endpoint)
-    send_due(endpoint_id)
-    end_call(endpoint_id)
+    send_due(UUID(endpoint))
 
 
 @task(unique=True)
@@ -93,7 +90,7 @@ def _settled(made: PlatformTask[Any], by: Callable[..., None] = settle) -> Platf
 TASKS: tuple[PlatformTask[Any], ...] = (
     forget_expired,
     seal_audit_trail,
-    send_webhooks,
+    dataclasses.replace(send_webhooks, kept=False),
     _settled(run_operation),
     _settled(run_operation_freely),
     _settled(mail.deliver_mail, by=mail.settle),

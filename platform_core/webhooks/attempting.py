@@ -14,7 +14,7 @@ from platform_core.webhooks.signing import signed_headers
 from platform_core.webhooks.timing import wished_wait
 
 if TYPE_CHECKING:
-    from platform_core.models import WebhookDelivery, WebhookEndpoint
+    from platform_core.models import WebhookEndpoint, WebhookMessage
 
 KEPT_BYTES: Final = 1000
 GONE: Final = 410
@@ -53,9 +53,8 @@ class Attempt:
         return self.error or "refused"
 
 
-def body_of(delivery: WebhookDelivery) -> bytes:
+def body_of(message: WebhookMessage) -> bytes:
     """Return what is sent: the same bytes at each attempt."""
-    message = delivery.message
     content = {
         "type": message.event_type,
         "timestamp": message.occurred_at.isoformat().replace("+00:00", "Z"),
@@ -72,12 +71,10 @@ def secrets_in_force(endpoint: WebhookEndpoint) -> list[str]:
     return [endpoint.secret, *([earlier] if earlier and is_in_force else ())]
 
 
-def attempt(delivery: WebhookDelivery) -> Attempt:
-    """Send ``delivery`` once to its endpoint, which has been loaded with it."""
-    endpoint, body = delivery.endpoint, body_of(delivery)
-    headers = signed_headers(
-        secrets_in_force(endpoint), str(delivery.message_id), int(time.time()), body
-    )
+def attempt(endpoint: WebhookEndpoint, message: WebhookMessage) -> Attempt:
+    """Send ``message`` once to ``endpoint``."""
+    body = body_of(message)
+    headers = signed_headers(secrets_in_force(endpoint), str(message.pk), int(time.time()), body)
     started = time.perf_counter()
     try:
         answer = send("POST", endpoint.url, headers=headers, body=body, most_bytes=KEPT_BYTES)

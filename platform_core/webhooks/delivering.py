@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -15,11 +16,12 @@ from django.utils import timezone
 
 from platform_core.webhooks.attempting import GONE, Attempt, attempt
 from platform_core.webhooks.disabling import disable, has_failed_for_days
+from platform_core.webhooks.dispatching import begin_turn, end_turn
 from platform_core.webhooks.measuring import count_attempt
 from platform_core.webhooks.timing import delay_after, rest_after
 
 if TYPE_CHECKING:
-    from platform_core.models import WebhookDelivery
+    from platform_core.models import WebhookDelivery, WebhookEndpoint, WebhookMessage
 
 log = structlog.get_logger("platform_core.webhooks")
 
@@ -30,71 +32,89 @@ TURN_S: Final = 20.0
 def send_due(endpoint_id: UUID) -> int:
     """Send what is due to an endpoint for a while, and return how many messages arrived.
 
-    What has arrived and was not noted because the process died is sent again: at least once, under the same id.
+    What has arrived and was not noted because the process died is sent again: at least once, under the same id. Whoever
+    was taken for dead and is not makes its attempt to the end, and no other.
     """
     ends = time.monotonic() + TURN_S
     arrived = 0
-    while time.monotonic() < ends:
-        delivery = _next_due(endpoint_id)
-        if delivery is None:
-            break
-        made = attempt(delivery)
-        keep(delivery, made)
-        count_attempt(delivery.plugin, made.outcome, made.duration_ms / 1000)
+    turn = begin_turn(endpoint_id)
+    while time.monotonic() < ends and (due := next_due(endpoint_id, turn)) is not None:
+        made = attempt(due.endpoint, due.message)
+        keep(due, made)
+        count_attempt(due.delivery.plugin, made.outcome, made.duration_ms / 1000)
         arrived += made.has_succeeded
+    end_turn(endpoint_id, turn)
     return arrived
 
 
-def _next_due(endpoint_id: UUID) -> WebhookDelivery | None:
-    """Return the next delivery with its endpoint as it is now; None when it is disabled, gone, or left alone."""
-    from platform_core.models import WebhookDelivery  # needs loaded models
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery whose time has come, with its endpoint as it is now."""
 
-    return (
+    endpoint: WebhookEndpoint
+    message: WebhookMessage
+    delivery: WebhookDelivery
+
+
+def next_due(endpoint_id: UUID, turn: dt.datetime) -> Due | None:
+    """Return what is to be sent next to an endpoint; None when it is disabled, gone, left alone, or others' turn."""
+    from platform_core.models import (  # needs loaded models
+        WebhookDelivery,
+        WebhookEndpoint,
+        WebhookMessage,
+    )
+
+    rested = Q(resting_until=None) | Q(resting_until__lte=Now())
+    own = WebhookEndpoint.objects.filter(rested, pk=endpoint_id, enabled=True, called_at=turn)
+    endpoint = own.first()
+    delivery = (
         WebhookDelivery.objects.filter(
-            Q(endpoint__resting_until=None) | Q(endpoint__resting_until__lte=Now()),
-            endpoint=endpoint_id,
-            endpoint__enabled=True,
+            endpoint_id=endpoint_id,
             state=WebhookDelivery.State.PENDING,
             next_attempt_at__lte=Now(),
         )
-        .select_related("endpoint", "message")
         .order_by("next_attempt_at", "pk")
         .first()
     )
+    if endpoint is None or delivery is None:
+        return None
+    return Due(endpoint, WebhookMessage.objects.get(pk=delivery.message_id), delivery)
 
 
-def keep(delivery: WebhookDelivery, made: Attempt) -> None:
+def keep(due: Due, made: Attempt) -> None:
     """Note what an attempt came to, and what follows for the delivery and its endpoint, in one transaction."""
-    from platform_core.models import WebhookDelivery  # needs loaded models
-
     now = timezone.now()
-    attempts = delivery.attempts + 1
+    attempts = due.delivery.attempts + 1
     delay = None if made.status == GONE else delay_after(attempts, made.wished_s)
     values = _came_to(made, delay, now)
     with transaction.atomic():
-        known = WebhookDelivery.objects.filter(
-            pk=delivery.pk, state=WebhookDelivery.State.PENDING, attempts=delivery.attempts
-        )
-        known.update(
-            attempts=attempts,
-            attempted_at=now,
-            error=made.error,
-            response_status=made.status,
-            response_body=made.body,
-            duration_ms=made.duration_ms,
-            **values,
-        )
-        _tell_endpoint(delivery, made, attempts, now)
+        # The endpoint first: so does whoever deletes it.
+        _tell_endpoint(due.endpoint, made, attempts, now)
+        _note(due.delivery, made, attempts=attempts, attempted_at=now, **values)
     log.info(
         "webhook delivered" if made.has_succeeded else "webhook failed",
-        plugin=delivery.plugin,
-        endpoint=str(delivery.endpoint_id),
-        delivery=delivery.pk,
+        plugin=due.delivery.plugin,
+        endpoint=str(due.endpoint.pk),
+        delivery=due.delivery.pk,
         attempt=attempts,
         status=made.status,
         error=made.error,
         duration_ms=made.duration_ms,
         state=values["state"],
+    )
+
+
+def _note(delivery: WebhookDelivery, made: Attempt, **values: Any) -> None:
+    """Write it into the row, unless somebody has begun the delivery anew meanwhile."""
+    known = type(delivery).objects.filter(
+        pk=delivery.pk, state=delivery.state, attempts=delivery.attempts
+    )
+    known.update(
+        error=made.error,
+        response_status=made.status,
+        response_body=made.body,
+        duration_ms=made.duration_ms,
+        **values,
     )
 
 
@@ -107,13 +127,10 @@ def _came_to(made: Attempt, delay_s: float | None, now: dt.datetime) -> dict[str
 
 
 def _tell_endpoint(
-    delivery: WebhookDelivery, made: Attempt, attempts: int, now: dt.datetime
+    endpoint: WebhookEndpoint, made: Attempt, attempts: int, now: dt.datetime
 ) -> None:
     """Let the endpoint know how it does: trouble makes it rest, days of failure and a 410 disable it."""
-    from platform_core.models import WebhookEndpoint  # needs loaded models
-
-    endpoint = delivery.endpoint
-    rows = WebhookEndpoint.objects.filter(pk=endpoint.pk)
+    rows = type(endpoint).objects.filter(pk=endpoint.pk)
     if made.has_succeeded:
         if endpoint.failing_since is not None:
             rows.update(failing_since=None, overloads=0, resting_until=None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from platform_core.access import acting_as, system_actor
 
@@ -40,8 +42,17 @@ def call_senders() -> int:
     return len(found)
 
 
-def end_call(endpoint_id: UUID) -> None:
-    """Note that the job of an endpoint has ended, so that another may be called."""
+def begin_turn(endpoint_id: UUID) -> dt.datetime:
+    """Note that this process sends to an endpoint from now on, and nobody else; the moment stands for the turn."""
     from platform_core.models import WebhookEndpoint  # needs loaded models
 
-    WebhookEndpoint.objects.filter(pk=endpoint_id).update(called_at=None)
+    now = timezone.now()
+    WebhookEndpoint.objects.filter(pk=endpoint_id).update(called_at=now)
+    return now
+
+
+def end_turn(endpoint_id: UUID, turn: dt.datetime) -> None:
+    """Let another job be called for an endpoint, unless somebody else has taken the turn over."""
+    from platform_core.models import WebhookEndpoint  # needs loaded models
+
+    WebhookEndpoint.objects.filter(pk=endpoint_id, called_at=turn).update(called_at=None)

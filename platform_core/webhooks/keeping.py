@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 MESSAGES_KEPT_DAYS: Final = 30
@@ -13,14 +14,21 @@ _AT_ONCE: Final = 10_000
 
 def forget_messages(now: dt.datetime | None = None) -> int:
     """Remove messages that are too old with their deliveries, and secrets that no longer sign; return how many went."""
-    from platform_core.models import WebhookEndpoint, WebhookMessage  # needs loaded models
+    from platform_core.models import (  # needs loaded models
+        WebhookDelivery,
+        WebhookEndpoint,
+        WebhookMessage,
+    )
 
     now = now or timezone.now()
     WebhookEndpoint.objects.filter(previous_secret_until__lt=now).update(
         previous_secret=None, previous_secret_until=None
     )
+    endpoints = WebhookEndpoint.objects.filter(pk=OuterRef("endpoint_id"))
+    WebhookDelivery.objects.filter(~Exists(endpoints)).delete()  # told while it was being deleted
     before = now - dt.timedelta(days=MESSAGES_KEPT_DAYS)
     old = WebhookMessage.objects.filter(created_at__lt=before).order_by("created_at")
     ids = list(old.values_list("pk", flat=True)[:_AT_ONCE])
+    WebhookDelivery.objects.filter(message_id__in=ids).delete()
     WebhookMessage.objects.filter(pk__in=ids).delete()
     return len(ids)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from django.db.models import Count
 
-from platform_core.observability.metrics import Gauge
+from platform_core.observability.metrics import Gauge, made_once
 
 _BUCKETS = (0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 
 
-@cache
+@made_once
 def _histogram() -> Any:
     from prometheus_client import Histogram
 

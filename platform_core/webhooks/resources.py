@@ -172,6 +172,10 @@ class WebhookEndpointResource(Resource):
         self.audit_details = {"changed": changed, "enabled": endpoint.enabled}
         return endpoint
 
+    def delete_object(self, obj: WebhookEndpoint) -> None:
+        """Delete the endpoint with its deliveries."""
+        services.delete_endpoint(endpoint=obj)
+
     def as_kept(self, response: HttpResponse) -> HttpResponse:
         """Keep no secret for calls that are repeated: whoever lost it rotates it."""
         kept = orjson.loads(response.content)
@@ -205,7 +209,7 @@ class WebhookEndpointResource(Resource):
     ) -> dict[str, Any]:
         """Deliver again what has failed for good since a moment."""
         failed = WebhookDelivery.objects.filter(
-            endpoint=endpoint,
+            endpoint_id=endpoint.pk,
             state=WebhookDelivery.State.FAILED,
             created_at__gte=data["since"],
         )
@@ -269,7 +273,7 @@ class WebhookDeliveryResource(Resource):
     )
     def redeliver(self, delivery: WebhookDelivery, data: Mapping[str, Any]) -> None:
         """Deliver it again, under the id that it has, with all its attempts before it."""
-        if not delivery.endpoint.enabled:
+        if not WebhookEndpoint.objects.filter(pk=delivery.endpoint_id, enabled=True).exists():
             raise Conflict(_DISABLED, code="not_possible")
         rows: QuerySet[WebhookDelivery] = WebhookDelivery.objects.filter(pk=delivery.pk)
         services.redeliver(deliveries=rows)

@@ -39,8 +39,8 @@ def ping(*, endpoint: WebhookEndpoint) -> WebhookDelivery:
         created_at=now,
     )
     return WebhookDelivery.objects.create(
-        endpoint=endpoint,
-        message=message,
+        endpoint_id=endpoint.pk,
+        message_id=message.pk,
         event_type=message.event_type,
         plugin=message.plugin,
         next_attempt_at=now,
@@ -53,6 +53,13 @@ def redeliver(*, deliveries: QuerySet[WebhookDelivery]) -> int:
     return deliveries.exclude(state=WebhookDelivery.State.PENDING).update(
         state=WebhookDelivery.State.PENDING, attempts=0, next_attempt_at=timezone.now()
     )
+
+
+def delete_endpoint(*, endpoint: WebhookEndpoint) -> None:
+    """Remove ``endpoint`` for good, with its secrets and what its receiver answered."""
+    key = endpoint.pk
+    endpoint.delete()
+    WebhookDelivery.objects.filter(endpoint_id=key).delete()
 
 
 def enable(*, endpoint: WebhookEndpoint) -> None:

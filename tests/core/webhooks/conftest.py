@@ -10,6 +10,7 @@ import pytest
 
 from platform_core.testing.actors import GrantsDouble, client_for, new_user
 from platform_core.webhooks.resources import PERMISSIONS
+from tests.core.events.ground import Subscribing
 from tests.core.outbound.allowing import LOOPBACK, allow
 from tests.core.webhooks.receivers import Arrived, Receiver, Reply, receiver
 
@@ -31,3 +32,11 @@ def receive() -> Iterator[Callable[..., Receiver]]:
             return stack.enter_context(receiver(reply))
 
         yield start
+
+
+@pytest.fixture
+def subscribe() -> Iterator[Subscribing]:
+    """Return what contributes events for one test."""
+    found = Subscribing()
+    yield found
+    found.forget()
