@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 from psycopg import Error as PsycopgError
 from psycopg_pool import PoolTimeout
 
+from platform_core.audit.backlog import MOST, backlog
 from platform_core.backups import listing
 from platform_core.conf.base import LOOPBACK_HOSTS
 from platform_core.contributions import HealthResult
@@ -127,6 +128,7 @@ def check_health() -> Iterator[CheckResult]:
     yield _run("plugins", "platform_core", _ledger, critical=True)
     yield _run("tasks", "platform_core", _tasks, critical=False)
     yield _run("settings", "platform_core", _settings, critical=False)
+    yield _run("audit", "platform_core", _audit, critical=False)
     if settings.PLATFORM.deployment.core.backup_at:
         yield _run("backup", "platform_core", _backup, critical=False)
     if settings.PLATFORM.resolution.held_back:
@@ -140,7 +142,7 @@ def check_health() -> Iterator[CheckResult]:
 
 
 def gauges() -> list[Gauge]:
-    """Return what the metrics tell of this moment: readiness, each check, and the jobs where the database answers."""
+    """Return what the metrics tell of this moment: readiness, each check; jobs and audit where the database answers."""
     results = list(check_health())
     ready = all(one.healthy or not one.critical for one in results)
     found = [
@@ -155,7 +157,7 @@ def gauges() -> list[Gauge]:
         ),
     ]
     try:
-        return [*found, *job_gauges(), *webhook_gauges()]
+        return [*found, *job_gauges(), *webhook_gauges(), *_audit_gauges()]
     except (DatabaseError, PsycopgError, PoolTimeout):
         return found
 
@@ -211,6 +213,31 @@ def _settings() -> HealthResult:
         return HealthResult(healthy=False, detail="The database does not answer.")
     detail = " ".join(f"{one.stored.variable}: {one.why}" for one in left_out)
     return HealthResult(healthy=not left_out, detail=detail)
+def _audit() -> HealthResult:
+    try:
+        found = backlog()
+    except (DatabaseError, PsycopgError, PoolTimeout):
+        return HealthResult(healthy=False, detail="The database does not answer.")
+    detail = (
+        f"{found}: platformctl audit seal does it now, or says why not." if found.is_late else ""
+    )
+    return HealthResult(healthy=not found.is_late, detail=detail)
+
+
+def _audit_gauges() -> list[Gauge]:
+    found = backlog()
+    return [
+        Gauge(
+            name="platform_audit_unsealed_events",
+            help=f"Events of the audit trail without a seal, counted up to {MOST}.",
+            values={(): found.events},
+        ),
+        Gauge(
+            name="platform_audit_unsealed_seconds",
+            help="How long the oldest of them has waited.",
+            values={(): found.seconds},
+        ),
+    ]
 
 
 def _held_back() -> HealthResult:

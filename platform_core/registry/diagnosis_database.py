@@ -37,6 +37,7 @@ def database_findings(situation: Situation) -> Iterator[Finding]:
         )
         return
     yield from _server(state)
+    yield from _audit(state)
     yield from _ledger(situation, state)
     yield from _dormant(situation, state)
     yield from _mails(state)
@@ -60,6 +61,18 @@ def _server(state: DatabaseState) -> Iterator[Finding]:
             where="DATABASE_URL",
             why=f"Constraints and SQL of the platform need PostgreSQL {OLDEST_POSTGRES} or newer.",
             mend="Upgrade the server (pg_upgrade, or dump and restore).",
+        )
+
+
+def _audit(state: DatabaseState) -> Iterator[Finding]:
+    if state.unsealed.is_late:
+        yield Finding(
+            code="audit_unsealed",
+            severity="warning",
+            what=f"{state.unsealed}.",
+            where="platform_core_auditevent",
+            why="What is not sealed can be changed or removed without the trail telling so.",
+            mend="platformctl audit seal, and look why no worker does it: platformctl tasks list --plugin platform_core",
         )
 
 

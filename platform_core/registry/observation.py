@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from platform_core.audit.backlog import QUESTION, Backlog
 from platform_core.conf.database import database_settings
 from platform_core.conf.deployment import Deployment
 
@@ -53,6 +54,8 @@ class DatabaseState:
     """Rows of the tables of dormant plugins, counted up to ``MANY``."""
     failed_mails: dict[str, int] = field(default_factory=dict)
     """How many mails failed in the last day, by what the last attempt failed by; the commonest first."""
+    unsealed: Backlog = field(default_factory=Backlog)
+    """What waits in the audit trail."""
 
 
 MANY = 10_000
@@ -131,6 +134,7 @@ def read_state(connection: psycopg.Connection[Any]) -> DatabaseState:
         ledger=ledger,
         rows={name: _count(connection, name) for name in sorted(dormant & tables)},
         failed_mails=_failed_mails(connection) if "platform_core_mail" in tables else {},
+        unsealed=_unsealed(connection, tables),
     )
 
 
@@ -141,6 +145,12 @@ def _failed_mails(connection: psycopg.Connection[Any]) -> dict[str, int]:
         "WHERE state = 'failed' AND created_at > now() - interval '1 day' GROUP BY 1 ORDER BY 2 DESC",
     )
     return {row["error"]: row["n"] for row in rows}
+
+
+def _unsealed(connection: psycopg.Connection[Any], tables: frozenset[str]) -> Backlog:
+    if "platform_core_auditseal" not in tables:
+        return Backlog()
+    return Backlog(*(connection.execute(QUESTION).fetchone() or ()))
 
 
 def _rows_if(

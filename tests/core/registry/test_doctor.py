@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from platform_core.audit.backlog import Backlog
 from platform_core.registry.diagnosis_database import database_findings
 from platform_core.registry.diagnosis_installation import installation_findings
 from platform_core.registry.findings import Finding
@@ -158,7 +159,7 @@ def codes(findings: Iterator[Finding]) -> set[str]:
     return {one.code for one in findings}
 
 
-def test_an_old_server_absent_migrations_and_missing_tables_are_found() -> None:
+def test_an_old_server_absent_migrations_missing_tables_and_what_nobody_seals_are_found() -> None:
     state = DatabaseState(
         server_version=140_009,
         tables=frozenset({"django_migrations"}),
@@ -167,6 +168,7 @@ def test_an_old_server_absent_migrations_and_missing_tables_are_found() -> None:
         flags={},
         ledger={},
         rows={},
+        unsealed=Backlog(events=5, seconds=1800.0),
     )
     booted = {"plugins": {}, "contents": {}, "models": [], "flags": {}, "migrations": {"bells": []}}
     waiting = [{"app": "bells", "name": "0002_more"}]
@@ -183,6 +185,7 @@ def test_an_old_server_absent_migrations_and_missing_tables_are_found() -> None:
     )
 
     assert found == {
+        "audit_unsealed",
         "postgres_too_old",
         "migrations_pending",
         "migrations_unknown",
