@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 
 from platform_core.events.delivering import dispatch_once
 from platform_core.tasks.catalogue import CORE
+from platform_core.tasks.outage import Outage
 from platform_core.webhooks.dispatching import call_senders
 
 log = structlog.get_logger("platform_core.events")
@@ -31,6 +32,7 @@ def dispatch_until(
 
     While ``is_ready`` says no, nothing is delivered. Whoever works for the core calls the jobs that send webhooks, too.
     """
+    outage = Outage(log, "delivery of events")
     while not stop.is_set():
         pause_s = IDLE_S
         try:
@@ -39,8 +41,9 @@ def dispatch_until(
                     call_senders()
                 if dispatch_once(owners):
                     pause_s = 0.0
+            outage.is_over()
         except (DatabaseError, InterfaceError, psycopg.Error, PoolTimeout, OSError) as error:
-            log.warning("events wait for the database", error=type(error).__name__)
+            outage.goes_on("deliver events", error)
             pause_s = AWAY_S
         except Exception:  # the thread must not end while the worker runs
             log.exception("delivery of events goes on after an error of its own")

@@ -6,6 +6,7 @@ import json
 import logging
 import logging.config
 import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,24 @@ class PlainLines(logging.Formatter):
         return format_exception(ei)
 
 
+class Seldom(logging.Filter):
+    """Lets a message through once a minute: while the database is away, a pool tells of each attempt by each thread."""
+
+    def __init__(self, every_s: float = 60.0) -> None:
+        super().__init__()
+        self._every_s = every_s
+        self._told_at: dict[object, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether ``record`` is the first of its kind for a while."""
+        now = time.monotonic()
+        known = self._told_at.get(record.msg)
+        if known is not None and now - known < self._every_s:
+            return False
+        self._told_at[record.msg] = now
+        return True
+
+
 class RequestLog:
     """Writes the line of each request, with what ``PROCESSORS`` would give it and without their work.
 
@@ -172,6 +191,7 @@ def logging_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
                 ],
             }
         },
+        "filters": {"seldom": {"()": "platform_core.observability.logging.Seldom"}},
         "handlers": handlers,
         "root": {
             "handlers": ["console", "application"] if to_files else ["console"],
@@ -184,6 +204,7 @@ def logging_settings(deployment: Deployment, *, profile: str) -> dict[str, Any]:
             "django.security": logger("security"),
             "django.request": {"level": "ERROR"},
             "gunicorn.error": {"level": "INFO"},
+            "psycopg.pool": {"filters": ["seldom"]},
         },
     }
 

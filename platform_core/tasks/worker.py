@@ -17,6 +17,7 @@ from psycopg_pool import PoolTimeout
 from platform_core.tasks.catalogue import all_tasks
 from platform_core.tasks.engine import Claim, ClaimLost, Control, Execute
 from platform_core.tasks.execution import give_back
+from platform_core.tasks.outage import Outage
 
 if TYPE_CHECKING:
     from platform_core.tasks.procrastinate_engine import ProcrastinateEngine
@@ -53,6 +54,7 @@ class Worker:
         self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._next_beat = self._next_rescue = 0.0
         self._ended = threading.Event()
+        self._outage = Outage(log, "worker")
 
     def run(self) -> None:
         """Work until asked to stop, then until the running jobs have ended."""
@@ -125,15 +127,21 @@ class Worker:
         """Go on after any failure, a moment later: with the database gone there is nothing else to do than to wait."""
         try:
             yield
+            self._outage.is_over()
         except _GONE as error:
-            log.warning("worker waits for the database", during=what, error=type(error).__name__)
-            self._ended.wait(BACK_OFF_S)
+            self._outage.goes_on(what, error)
+            self._rest()
         except Exception:  # the thread must not end while the worker runs
             log.exception("worker goes on after an error of its own", during=what)
-            self._ended.wait(BACK_OFF_S)
+            self._rest()
         finally:
             with contextlib.suppress(*_GONE):
                 close_old_connections()
+
+    def _rest(self) -> None:
+        """Wait a moment before the next attempt; not any more when this worker is to end."""
+        if not self._ended.is_set():
+            self._stop.wait(BACK_OFF_S)
 
     # The thread that looks after them
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,12 +200,19 @@ def write_toys(folder: Path) -> Path:
 
 
 @contextmanager
-def playground(folder: Path, *, stalled_after_s: float = STALLED_S) -> Iterator[Ground]:
-    """Yield a migrated deployment with the plugin of jobs enabled."""
-    with new_deployment(folder / "deployment") as deployment:
+def playground(
+    folder: Path, *, stalled_after_s: float = STALLED_S, database_url: str = ""
+) -> Iterator[Ground]:
+    """Yield a migrated deployment with the plugin of jobs enabled, on a database of its own unless one is given."""
+    with ExitStack() as stack:
+        if database_url:
+            deployment = TestDeployment(folder=folder / "deployment", database_url=database_url)
+            deployment.folder.mkdir()
+        else:
+            deployment = stack.enter_context(new_deployment(folder / "deployment"))
         deployment.path += [write_toys(folder / "path"), ROOT, ROOT / "plugins" / "identity"]
         deployment.write(
-            plugins=["identity", "toys"], sections=f"task_stalled_after = {STALLED_S}\n"
+            plugins=["identity", "toys"], sections=f"task_stalled_after = {stalled_after_s}\n"
         )
         done = deployment.call("migrate")
         assert done.code == 0, done.err
