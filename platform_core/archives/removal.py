@@ -17,6 +17,7 @@ from platform_core.archives.taking import applied_migrations, portable_grants, t
 from platform_core.archives.writing import ArchiveWriter
 from platform_core.audit import Event, record
 from platform_core.conf.deployment import Deployment
+from platform_core.observability.exceptions import message_of
 from platform_core.registry.configuration import replace_file, write_lists
 from platform_core.registry.lists import Lists
 from platform_core.registry.ownership import known_labels, owner_of_table, tables_of
@@ -249,7 +250,7 @@ def _refused(slug: str, error: DatabaseError) -> PluginErrors:
         plugin=slug,
         code="removal_refused",
         place="database",
-        message=f"PostgreSQL refused: {' '.join(str(error).split())}.",
+        message=f"PostgreSQL refused: {message_of(error)}.",
         way_out="Remove what the message names, then call it again; an archive that was written stays.",
     )
     return PluginErrors([problem])

@@ -29,6 +29,7 @@ from platform_core.archives.writing import rows_of
 from platform_core.audit import Event, record
 from platform_core.conf.deployment import Deployment
 from platform_core.durable import sync_folder
+from platform_core.observability.exceptions import message_of
 from platform_core.registry.configuration import write_lists
 from platform_core.registry.lists import Lists
 from platform_core.registry.ownership import tables_of
@@ -92,7 +93,7 @@ def restore(
         raise _refusal(
             slug,
             "restore_refused",
-            f"PostgreSQL refused: {' '.join(str(error).split())}.",
+            f"PostgreSQL refused: {message_of(error)}.",
             "Remove what the message names, then call it again; no row was written.",
         ) from error
     return done

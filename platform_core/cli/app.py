@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,7 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _tell_failure(error: Exception, *, as_json: bool) -> None:
-    """Print what nobody expected: the traceback for whoever mends it, without values of rows and secrets."""
+    """Print what nobody expected: the traceback for whoever mends it, without values of rows and secrets.
+
+    What a database lacks that is not migrated needs no traceback.
+    """
+    lacking = boot.what_the_database_lacks(error)
+    if lacking is not None:
+        with suppress(typer.Exit):
+            fail([lacking], as_json=as_json)
+        return
     sys.stderr.write(f"{exception_told(error)}\n")
     problem = PluginProblem(
         plugin="",

@@ -19,6 +19,7 @@ from platform_core.backups.upgrading import finish_if_interrupted
 from platform_core.cli.output import fail, refuse, step
 from platform_core.conf.deployment import CONFIG_VARIABLE, FILE_NAME, Deployment, find_deployment
 from platform_core.conf.settings import read_variable
+from platform_core.observability.exceptions import message_of
 from platform_core.registry.problems import PluginErrors, PluginProblem
 from platform_core.services import EmbeddedPostgresError, Lease
 
@@ -223,10 +224,9 @@ def refusals_as_problems() -> Iterator[None]:
     except BackupError as error:
         raise PluginErrors([_refusal(error.code, error.message, error.way_out)]) from error
     except psycopg.Error as error:
-        said = error.diag.message_primary or type(error).__name__
-        refused = _refusal(
+        refused = what_the_database_lacks(error) or _refusal(
             "database_refused",
-            f"The database did not do what was asked: {said}.",
+            f"The database did not do what was asked: {message_of(error)}.",
             "Repair what it names and repeat the command; what was there before is untouched.",
         )
         raise PluginErrors([refused]) from error
@@ -237,6 +237,23 @@ def refusals_as_problems() -> Iterator[None]:
             "Make room or give access, and repeat the command; what was there before is untouched.",
         )
         raise PluginErrors([refused]) from error
+
+
+_NOT_THERE = ("42P01", "42703")
+"""SQLSTATE of a table, and of a column, that does not exist."""
+
+
+def what_the_database_lacks(error: BaseException | None) -> PluginProblem | None:
+    """Return the problem of a table or column that is not there, when ``error`` comes from one."""
+    while error is not None and getattr(error, "sqlstate", None) not in _NOT_THERE:
+        error = error.__cause__ or error.__context__
+    if error is None:
+        return None
+    return _refusal(
+        "not_migrated",
+        f"The database lacks what this code expects: {message_of(error)}.",
+        "Run platformctl migrate. Where nothing is pending, platformctl plugin doctor says what is missing.",
+    )
 
 
 def _refusal(code: str, message: str, way_out: str) -> PluginProblem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,7 +135,7 @@ def refuse_unfit_database(*, as_json: bool) -> None:
     """Leave with a report when this database must not be used with this code and these lists."""
     from platform_core.registry.ledger import blocking_problems
 
-    problems = [*system_problems(deploy=False), *_guarded(blocking_problems)]
+    problems = [*system_problems(deploy=False), *guarded(blocking_problems)]
     if problems:
         fail(problems, as_json=as_json)
 
@@ -152,24 +152,24 @@ def ledger_problems() -> list[PluginProblem]:
     """Return what is wrong between the loaded plugins and the database."""
     from platform_core.registry.ledger import database_problems
 
-    return _guarded(database_problems)
+    return guarded(database_problems)
 
 
 def settings_problems() -> list[PluginProblem]:
     """Return the settings whose values were set at run time and do not count any more."""
     from platform_core.runtime_settings.reading import settings_problems as look
 
-    return _guarded(look)
+    return guarded(look)
 
 
-def _guarded(look: Any) -> list[PluginProblem]:
+def guarded(look: Callable[[], list[PluginProblem]]) -> list[PluginProblem]:
+    """Return what ``look`` finds in the database, or that there is none to look into."""
     from django.db import DatabaseError
 
     try:
-        found: list[PluginProblem] = look()
+        return look()
     except DatabaseError as error:
         return [database_unreachable(error)]
-    return found
 
 
 def system_problems(*, deploy: bool) -> list[PluginProblem]:

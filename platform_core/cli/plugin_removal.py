@@ -14,6 +14,7 @@ import typer
 from rich.text import Text
 
 from platform_core.cli import boot
+from platform_core.cli.deployments import guarded
 from platform_core.cli.imports import progress_bar
 from platform_core.cli.output import AsJson, console, fail, print_json, refuse
 from platform_core.cli.plugins import Slug, lists_of, refuse_environment, run_migrate
@@ -206,6 +207,11 @@ def _boot(deployment: Deployment, lists: Lists, *, as_json: bool) -> None:
         boot.set_up(deployment, as_json=as_json)
     finally:
         del os.environ["PLATFORM_PLUGINS"], os.environ["PLATFORM_DORMANT_PLUGINS"]
+    from platform_core.registry.ledger import core_pending
+
+    problems = guarded(core_pending)
+    if problems:
+        fail(problems, as_json=as_json)
 
 
 def _default_archive(deployment: Deployment, slug: str) -> Path:

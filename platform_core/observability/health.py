@@ -213,6 +213,8 @@ def _settings() -> HealthResult:
         return HealthResult(healthy=False, detail="The database does not answer.")
     detail = " ".join(f"{one.stored.variable}: {one.why}" for one in left_out)
     return HealthResult(healthy=not left_out, detail=detail)
+
+
 def _audit() -> HealthResult:
     try:
         found = backlog()

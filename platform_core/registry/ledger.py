@@ -42,6 +42,14 @@ def pending_migrations() -> list[PluginProblem]:
     return _pending(_applied())
 
 
+def core_pending() -> list[PluginProblem]:
+    """Return a problem when migrations of the core itself are not applied yet: its own tables are not what it takes them for.
+
+    Those of a plugin may wait, as they do where somebody takes a plugin out because they fail.
+    """
+    return _pending(_applied(), only="platform_core")
+
+
 def skew_problems() -> list[PluginProblem]:
     """Return a problem for each plugin that this process has loaded otherwise than the database was synchronised.
 
@@ -141,7 +149,7 @@ _complete: set[frozenset[Key]] = set()
 """The applied migrations with which nothing was pending: as long as they are the same, nothing is."""
 
 
-def _pending(applied: frozenset[Key]) -> list[PluginProblem]:
+def _pending(applied: frozenset[Key], *, only: str = "") -> list[PluginProblem]:
     if applied in _complete:
         return []
     loader = MigrationLoader(connection)
@@ -150,6 +158,9 @@ def _pending(applied: frozenset[Key]) -> list[PluginProblem]:
         if _applied() == applied:  # else somebody migrated meanwhile
             _complete.clear()
             _complete.add(applied)
+        return []
+    pending = {key for key in pending if only in ("", key[0])}
+    if not pending:
         return []
     return [
         PluginProblem(
