@@ -36,6 +36,7 @@ def _event_facts(event: Any) -> dict[str, Any]:
         "version": event.version,
         "aggregate": getattr(event, "aggregate", ""),
         "payload": _field_types(event),
+        **({"external_fields": sorted(event.external_fields)} if event.external_fields else {}),
     }
 
 

@@ -9,7 +9,6 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 MESSAGES_KEPT_DAYS: Final = 30
-_AT_ONCE: Final = 10_000
 
 
 def forget_messages(now: dt.datetime | None = None) -> int:
@@ -27,8 +26,5 @@ def forget_messages(now: dt.datetime | None = None) -> int:
     endpoints = WebhookEndpoint.objects.filter(pk=OuterRef("endpoint_id"))
     WebhookDelivery.objects.filter(~Exists(endpoints)).delete()  # told while it was being deleted
     before = now - dt.timedelta(days=MESSAGES_KEPT_DAYS)
-    old = WebhookMessage.objects.filter(created_at__lt=before).order_by("created_at")
-    ids = list(old.values_list("pk", flat=True)[:_AT_ONCE])
-    WebhookDelivery.objects.filter(message_id__in=ids).delete()
-    WebhookMessage.objects.filter(pk__in=ids).delete()
-    return len(ids)
+    WebhookDelivery.objects.filter(created_at__lt=before).delete()
+    return WebhookMessage.objects.filter(created_at__lt=before).delete()[0]

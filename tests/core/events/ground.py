@@ -37,6 +37,10 @@ class Subscribing:
         """Subscribe ``run`` to an event."""
         self._install({"subscriptions": Subscription(name=f"identity.{name}", event=event, run=run)})  # fmt: skip
 
+    def declare(self, event: type[Event]) -> None:
+        """Let identity declare one more event."""
+        self._install({"events": event})
+
     def forget(self) -> None:
         """Put the registry back."""
         contents.install(self._before)

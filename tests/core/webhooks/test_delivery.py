@@ -1,29 +1,31 @@
-"""An event arrives at whoever asked for it, signed; what fails is tried again as documented, and then waits for a person."""
+"""An event arrives at whoever asked for it, signed, and nothing arrives that should not."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from platform_core.events import Event
-from platform_core.models import AuditEvent, WebhookDelivery, WebhookEndpoint, WebhookMessage
+from platform_core.events import Event, emit
+from platform_core.events.declaring import faults_of
+from platform_core.models import WebhookDelivery, WebhookEndpoint, WebhookMessage, uuid7
 from platform_core.observability.metrics import made_once
-from platform_core.webhooks import attempting, delivering, timing
-from platform_core.webhooks.dispatching import call_senders
+from platform_core.registry.item_facts import facts_of
+from platform_core.webhooks import delivering
+from platform_core.webhooks.dispatching import begin_turn, call_senders, end_turn
 from platform_core.webhooks.keeping import forget_messages
 from platform_identity.events import UserSuspended
 from tests.core.events.ground import Subscribing, ThingCounted
-from tests.core.webhooks.receivers import Reply, always
+from tests.core.outbound.allowing import allow
+from tests.core.webhooks.receivers import always
 from tests.core.webhooks.steps import DELIVERIES, WEBHOOKS, Receive, add, deliver, let_pass, tell
 
 pytestmark = pytest.mark.django_db
@@ -68,10 +70,7 @@ def test_only_what_may_leave_is_told(
 
     receiver = receive()
     add(operator, receiver.url, "identity.*")
-    from platform_core.events import emit
-    from platform_core.models import uuid7
-
-    subscribe._install({"events": ThingSold})
+    subscribe.declare(ThingSold)
     with transaction.atomic():
         emit(ThingCounted(thing=uuid7(), number=1))
         emit(ThingSold(thing=uuid7(), number=2))
@@ -84,6 +83,19 @@ def test_only_what_may_leave_is_told(
 
 def test_events_stay_inside_unless_they_say_what_leaves() -> None:
     assert Event.external_fields == ()
+    assert "external_fields" not in facts_of(ThingCounted)
+    assert facts_of(UserSuspended)["external_fields"] == ["user"]
+
+
+def test_only_a_field_of_the_event_can_leave() -> None:
+    class ThingLost(ThingCounted):
+        """A thing was lost."""
+
+        external_fields = ("thing", "finder")
+
+    assert list(faults_of(ThingLost)) == [
+        "lets a field finder leave the deployment that its payload does not have"
+    ]
 
 
 def test_what_is_rolled_back_is_not_told(operator: Any, receive: Receive) -> None:
@@ -108,214 +120,6 @@ def test_without_an_endpoint_that_wants_it_nothing_is_written(
     assert WebhookMessage.objects.count() == WebhookDelivery.objects.count() == 0
 
 
-def test_a_failure_is_tried_again_as_documented_and_then_parked(
-    operator: Any, receive: Receive
-) -> None:
-    receiver = receive(always(500, body=b"no"))
-    add(operator, receiver.url)
-    told = tell()
-    waits: list[float] = []
-    for _ in range(timing.MOST_ATTEMPTS):
-        before = timezone.now()
-        deliver()
-        due = only().next_attempt_at
-        if due is not None:
-            waits.append((due - before).total_seconds())
-            deliver()  # not before its time
-            let_pass(due - before)
-
-    assert len(receiver.arrived) == len(waits) + 1 == documented_attempts()
-    for waited, documented in zip(waits, documented_waits(), strict=True):
-        assert documented <= waited <= documented * (1 + timing.JITTER) + 5
-    assert set(receiver.ids()) == {told}
-    assert len({one.body for one in receiver.arrived}) == 1
-    failed = only()
-    assert (failed.state, failed.attempts, failed.response_status) == ("failed", 10, 500)
-    assert failed.response_body == "no"
-    deliver()
-    assert len(receiver.arrived) == 10, "a dead letter is left alone"
-    listed = operator.get(f"{DELIVERIES}?state=failed").json()["data"]
-    assert [one["message_id"] for one in listed] == [told]
-
-
-def documented() -> list[str]:
-    page = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "webhooks.md"
-    return re.findall(r"^\| \d+ \| (.+) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
-
-
-def documented_attempts() -> int:
-    return len(documented())
-
-
-def documented_waits() -> list[int]:
-    units = {"seconds": 1, "minutes": 60, "hours": 3600}
-    words = [one.split() for one in documented()[1:]]
-    return [int(number) * units[unit] for number, unit in words]
-
-
-def test_a_dead_letter_is_delivered_again_alone_and_with_all_others(
-    operator: Any, receive: Receive
-) -> None:
-    answers = {"status": 400}
-    receiver = receive(lambda _arrived: Reply(status=answers["status"]))
-    endpoint = add(operator, receiver.url)
-    told = [tell(), tell(), tell()]
-    deliver()
-    WebhookDelivery.objects.update(state="failed", next_attempt_at=None, attempts=10)
-    old = WebhookDelivery.objects.get(message_id=told[0])
-    WebhookDelivery.objects.filter(pk=old.pk).update(
-        created_at=timezone.now() - dt.timedelta(days=2)
-    )
-    answers["status"] = 204
-    receiver.arrived.clear()
-
-    again = operator.post(f"{DELIVERIES}{old.pk}/redeliver/", {})
-    assert (again.status_code, again.json()["state"], again.json()["attempts"]) == (200, "pending", 0)  # fmt: skip
-    assert operator.post(f"{DELIVERIES}{old.pk}/redeliver/", {}).status_code == 409
-    deliver()
-    assert receiver.ids() == [told[0]]
-    WebhookDelivery.objects.filter(pk=old.pk).update(state="failed")
-
-    since = (timezone.now() - dt.timedelta(days=1)).isoformat()
-    place = f"{WEBHOOKS}{endpoint['id']}/redeliver-failed/"
-    assert operator.post(place, {"since": since}).json() == {"deliveries": 2}
-    deliver()
-    assert receiver.ids() == told
-    trail = AuditEvent.objects.filter(action="redeliver_failed").latest("id")
-    assert trail.details["deliveries"] == 2
-
-
-def test_whoever_is_gone_is_told_nothing_more(operator: Any, receive: Receive) -> None:
-    receiver = receive(always(410))
-    endpoint = add(operator, receiver.url)
-    tell()
-    tell()
-    deliver()
-    let_pass(ALL_DAY)
-    deliver()
-
-    assert len(receiver.arrived) == 1
-    shown = operator.get(f"{WEBHOOKS}{endpoint['id']}/").json()
-    assert (shown["enabled"], shown["disabled_because"]) == (False, "gone")
-    trail = AuditEvent.objects.get(action="disable")
-    assert (trail.target_id, trail.details) == (endpoint["id"], {"because": "gone"})
-    assert (trail.actor_kind, trail.actor_label) == ("system", "webhooks")
-    states = [one.state for one in WebhookDelivery.objects.order_by("pk")]
-    assert states == ["failed", "pending"]
-
-    receiver.reply = always(200)
-    enabled = operator.patch(f"{WEBHOOKS}{endpoint['id']}/", {"enabled": True}).json()
-    assert (enabled["disabled_because"], enabled["failing_since"]) == ("", None)
-    deliver()
-    assert len(receiver.arrived) == 2, "what waited comes then"
-
-
-def test_days_of_failure_disable_an_endpoint(operator: Any, receive: Receive) -> None:
-    receiver = receive(always(500))
-    endpoint = add(operator, receiver.url)
-    tell()
-    for _ in range(3):
-        deliver()
-        let_pass(dt.timedelta(days=1))
-    WebhookEndpoint.objects.update(failing_since=timezone.now() - dt.timedelta(days=4, hours=23))
-    deliver()
-    assert WebhookEndpoint.objects.get().enabled
-
-    let_pass(dt.timedelta(days=1))
-    tell()
-    deliver()
-
-    shown = operator.get(f"{WEBHOOKS}{endpoint['id']}/").json()
-    assert (shown["enabled"], shown["disabled_because"]) == (False, "failing")
-    assert AuditEvent.objects.get(action="disable").details == {"because": "failing"}
-
-
-def test_one_success_ends_the_days_of_failure(operator: Any, receive: Receive) -> None:
-    receiver = receive(always(500))
-    add(operator, receiver.url)
-    tell()
-    deliver()
-    let_pass(dt.timedelta(days=10))
-    receiver.reply = always(200)
-    deliver()
-
-    endpoint = WebhookEndpoint.objects.get()
-    assert (endpoint.enabled, endpoint.failing_since) == (True, None)
-
-
-def test_a_flapping_receiver_gets_everything_once_in_the_end(
-    operator: Any, receive: Receive
-) -> None:
-    turn = iter(range(1000))
-    receiver = receive(lambda _arrived: Reply(status=(503, 500, 200)[next(turn) % 3]))
-    add(operator, receiver.url)
-    told = {tell() for _ in range(6)}
-    for _ in range(20):
-        deliver()
-        let_pass(ALL_DAY)
-
-    assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"delivered"}
-    assert set(receiver.ids()) == told
-    assert len(receiver.arrived) == 18
-
-
-def test_a_slow_receiver_is_left_and_rests(
-    operator: Any, receive: Receive, monkeypatch: Any
-) -> None:
-    send = attempting.send
-    monkeypatch.setattr(attempting, "send", lambda *a, **k: send(*a, **k, timeout_s=0.3))
-    slow, quick = receive(always(200, pause_s=5)), receive()
-    add(operator, slow.url)
-    add(operator, quick.url)
-    for _ in range(3):
-        tell()
-    started = time.monotonic()
-    deliver()
-
-    assert time.monotonic() - started < 4
-    assert (len(slow.arrived), len(quick.arrived)) == (1, 3), "one attempt, and then it rests"
-    tried = WebhookDelivery.objects.get(attempts=1, state="pending")
-    assert (tried.error, tried.response_status) == ("timed_out", None)
-    endpoint = WebhookEndpoint.objects.get(pk=tried.endpoint_id)
-    assert (endpoint.overloads, call_senders()) == (1, 0)
-    assert 0 < (endpoint.resting_until - timezone.now()).total_seconds() <= 5
-
-
-def test_rests_grow_and_have_an_end() -> None:
-    assert [timing.rest_after(one, None) for one in (1, 2, 3, 7, 50)] == [5, 10, 20, 300, 300]
-    assert timing.rest_after(1, 60) == 60
-    assert timing.rest_after(1, 10_000) == 300
-
-
-@pytest.mark.parametrize(
-    ("said", "wished"),
-    [
-        ("120", 120),
-        ("Thu, 26 Nov 2026 08:02:00 GMT", 120),
-        ("Thu, 26 Nov 2026 07:00:00 GMT", 0),
-        ("999999999999999", 86_400),
-        ("Thu, 26 Nov 2099 07:00:00 GMT", 86_400),
-        ("-1", None),
-        ("soon", None),
-        ("\u0661", None),
-        (None, None),
-    ],
-)
-def test_a_wish_for_a_longer_wait_is_understood(said: str | None, wished: float | None) -> None:
-    now = dt.datetime(2026, 11, 26, 8, 0, tzinfo=dt.UTC)
-    assert timing.wished_wait(said, now) == wished
-
-
-def test_a_longer_wish_is_kept_to(operator: Any, receive: Receive) -> None:
-    receiver = receive(always(429, headers={"Retry-After": "3600"}))
-    add(operator, receiver.url)
-    tell()
-    deliver()
-    due = only().next_attempt_at
-    assert due is not None
-    assert 3590 < (due - timezone.now()).total_seconds() <= 3600
-
-
 def test_of_a_huge_answer_the_beginning_is_kept(operator: Any, receive: Receive) -> None:
     receiver = receive(always(200, body=b"\x00\xffx" * 1000, repeat=3000))
     add(operator, receiver.url)
@@ -336,8 +140,6 @@ def test_a_redirect_is_a_failure_and_leads_nowhere(operator: Any, receive: Recei
 
 
 def test_nobody_there_and_no_longer_allowed(operator: Any, receive: Receive, settings: Any) -> None:
-    from tests.core.outbound.allowing import allow
-
     receiver = receive()
     add(operator, receiver.url)
     receiver.close()
@@ -349,39 +151,6 @@ def test_nobody_there_and_no_longer_allowed(operator: Any, receive: Receive, set
     let_pass(ALL_DAY)
     deliver()
     assert only().error == "address_refused"
-
-
-def test_while_a_secret_is_rotated_both_sign(operator: Any, receive: Receive) -> None:
-    receiver = receive()
-    endpoint = add(operator, receiver.url)
-    place = f"{WEBHOOKS}{endpoint['id']}/rotate-secret/"
-    rotated = operator.post(place, {"overlap_hours": 1}).json()
-    old, new = Webhook(endpoint["secret"]), Webhook(rotated["secret"])
-    tell()
-    deliver()
-    arrived = receiver.arrived[-1]
-    for either in (old, new):
-        either.verify(arrived.body, arrived.headers)
-    assert arrived.headers["webhook-signature"].count("v1,") == 2
-
-    past = timezone.now() - dt.timedelta(seconds=1)
-    WebhookEndpoint.objects.update(previous_secret_until=past)
-    tell()
-    deliver()
-    arrived = receiver.arrived[-1]
-    new.verify(arrived.body, arrived.headers)
-    with pytest.raises(WebhookVerificationError):
-        old.verify(arrived.body, arrived.headers)
-    forget_messages()
-    assert WebhookEndpoint.objects.get().previous_secret is None
-
-    latest = Webhook(operator.post(place, {"overlap_hours": 0}).json()["secret"])
-    tell()
-    deliver()
-    arrived = receiver.arrived[-1]
-    latest.verify(arrived.body, arrived.headers)
-    with pytest.raises(WebhookVerificationError):
-        new.verify(arrived.body, arrived.headers)
 
 
 def test_a_ping_tries_an_endpoint_out(operator: Any, receive: Receive) -> None:
@@ -433,6 +202,19 @@ def test_one_job_at_a_time_sends_to_an_endpoint(operator: Any, receive: Receive)
     assert call_senders() == 1, "a job that has not told its end is called again"
 
 
+def test_whoever_was_taken_for_dead_sends_no_more(operator: Any, receive: Receive) -> None:
+    endpoint = UUID(add(operator, receive().url)["id"])
+    tell()
+    turn = begin_turn(endpoint)
+    assert delivering.next_due(endpoint, turn) is not None
+
+    other = begin_turn(endpoint)
+
+    assert delivering.next_due(endpoint, turn) is None
+    end_turn(endpoint, turn)
+    assert WebhookEndpoint.objects.get().called_at == other, "the other's turn goes on"
+
+
 def test_a_deleted_endpoint_is_forgotten_with_its_deliveries(
     operator: Any, receive: Receive
 ) -> None:
@@ -447,7 +229,8 @@ def test_a_deleted_endpoint_is_forgotten_with_its_deliveries(
 def test_messages_are_forgotten_after_30_days(operator: Any, receive: Receive) -> None:
     add(operator, receive().url)
     old = tell()
-    WebhookMessage.objects.update(created_at=timezone.now() - dt.timedelta(days=30, hours=1))
+    for rows in (WebhookMessage.objects.all(), WebhookDelivery.objects.all()):
+        rows.update(created_at=timezone.now() - dt.timedelta(days=30, hours=1))
     kept = tell()
 
     assert forget_messages() == 1
