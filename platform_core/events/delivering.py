@@ -26,6 +26,10 @@ log = structlog.get_logger("platform_core.events")
 
 MOST_ATTEMPTS: Final = 8
 LONGEST_PAUSE_S: Final = 300
+LOST_LIMIT: Final = 10
+"""An event in whose delivery so many processes died is parked: it may be what kills them."""
+LOST: Final = "ProcessLost"
+"""What stands in the place of an error's class then."""
 _STREAMS: Final = 200
 _IN_A_ROW: Final = 100
 """So many events of one aggregate are delivered before others get their turn."""
@@ -39,8 +43,7 @@ WHERE parked_at IS NULL AND not_before <= clock_timestamp() ORDER BY id LIMIT %s
 """
 # What is the first of its aggregate is known by the snapshot of one statement: an earlier event was committed earlier, so
 # whoever sees this one sees that one too, and a row that another process holds is skipped, never passed by.
-_TAKE = """
-WITH taken AS (
+_NEXT = """
     SELECT d.id, d.event_id, d.subscription, d.attempts FROM platform_core_eventdelivery d
     WHERE d.subscription = %(subscription)s AND d.aggregate = %(aggregate)s
         AND d.parked_at IS NULL AND d.not_before <= clock_timestamp()
@@ -49,7 +52,19 @@ WITH taken AS (
             AND earlier.aggregate = d.aggregate AND earlier.sequence < d.sequence
         )
     ORDER BY d.sequence LIMIT 1 FOR UPDATE SKIP LOCKED
-), gone AS (
+"""
+# Committed before the subscriber is called, without waiting for the disk: it has to outlast this process, not the server.
+_BEGIN = f"""
+WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), taken AS ({_NEXT})
+UPDATE platform_core_eventdelivery one SET
+    lost = CASE WHEN lost < %(most)s THEN lost + 1 ELSE lost END,
+    parked_at = CASE WHEN lost >= %(most)s THEN clock_timestamp() END,
+    error_id = CASE WHEN lost >= %(most)s THEN %(error_id)s ELSE error_id END,
+    error_class = CASE WHEN lost >= %(most)s THEN %(error_class)s ELSE error_class END
+FROM taken, quick WHERE one.id = taken.id RETURNING one.parked_at IS NOT NULL, one.event_id, one.lost
+"""  # noqa: S608  # nosec B608  (names of our own)
+_TAKE = f"""
+WITH taken AS ({_NEXT}), gone AS (
     DELETE FROM platform_core_eventdelivery USING taken WHERE platform_core_eventdelivery.id = taken.id
 ), received AS (
     INSERT INTO platform_core_eventreceipt (subscription, event_id, received_at)
@@ -58,9 +73,9 @@ WITH taken AS (
 SELECT taken.id, taken.attempts, EXISTS (SELECT FROM received), e.id, e.name, e.version, e.payload::text, e.aggregate,
     e.sequence, e.occurred_at, e.actor_kind, e.actor_id, e.request_id
 FROM taken JOIN platform_core_event e ON e.id = taken.event_id
-"""
+"""  # noqa: S608  # nosec B608  (names of our own)
 _FAILED = """
-UPDATE platform_core_eventdelivery SET attempts = attempts + 1, error_id = %(error_id)s, error_class = %(error_class)s,
+UPDATE platform_core_eventdelivery SET attempts = attempts + 1, lost = greatest(lost - 1, 0), error_id = %(error_id)s, error_class = %(error_class)s,
     not_before = clock_timestamp() + make_interval(secs => %(pause_s)s),
     parked_at = CASE WHEN attempts + 1 >= %(most)s THEN clock_timestamp() END
 WHERE id = %(id)s AND attempts = %(attempts)s RETURNING parked_at IS NOT NULL
@@ -110,6 +125,9 @@ def dispatch_once(owners: Sequence[str] | None = None, *, most: int = 1000) -> i
 def deliver_next(subscription: str, aggregate: str) -> Outcome:
     """Deliver the next event of ``aggregate`` to a subscription of an enabled plugin, when it is due."""
     owned = all_subscriptions()[subscription]
+    begun = begin(owned, aggregate)
+    if begun is not None:
+        return begun
     taken: Taken | None = None
     try:
         with transaction.atomic():
@@ -126,6 +144,40 @@ def deliver_next(subscription: str, aggregate: str) -> Outcome:
             put_back(owned, taken, error)
         return Outcome.FAILED
     return Outcome.DELIVERED
+
+
+def begin(owned: OwnedSubscription, aggregate: str) -> Outcome | None:
+    """Count the attempt before the subscriber is called, which may not survive it; ``None`` when it is to be called.
+
+    An event in whose delivery too many processes died is parked instead.
+    """
+    error_id = uuid.uuid4().hex
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _BEGIN,
+            {
+                "subscription": owned.name,
+                "aggregate": aggregate,
+                "most": LOST_LIMIT,
+                "error_id": error_id,
+                "error_class": LOST,
+            },
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return Outcome.NOTHING
+    is_parked, event_id, lost = row
+    if not is_parked:
+        return None
+    log.error(
+        "processes died delivering an event, and it is parked",
+        plugin=owned.owner,
+        subscription=owned.name,
+        event_id=str(event_id),
+        lost=lost,
+        error_id=error_id,
+    )
+    return Outcome.FAILED
 
 
 def take(subscription: str, aggregate: str) -> Taken | None:

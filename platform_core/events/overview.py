@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Count, Q
 from django.db.models.functions import Now
+
+from platform_core.audit import Event, record
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -17,12 +21,15 @@ if TYPE_CHECKING:
 State = Literal["waiting", "retrying", "parked", "sleeping"]
 STATES: tuple[State, ...] = ("waiting", "retrying", "parked", "sleeping")
 
+_MOST_NAMED = 100
+"""So many events are named by their ids in an event of the audit trail."""
+
 _SKIP = """
 WITH gone AS (
     DELETE FROM platform_core_eventdelivery WHERE id = ANY(%s) AND parked_at IS NOT NULL RETURNING subscription, event_id
 )
 INSERT INTO platform_core_eventreceipt (subscription, event_id, received_at)
-SELECT subscription, event_id, clock_timestamp() FROM gone ON CONFLICT DO NOTHING RETURNING 1
+SELECT subscription, event_id, clock_timestamp() FROM gone ON CONFLICT DO NOTHING
 """
 
 
@@ -52,17 +59,46 @@ def parked_owners() -> dict[str, int]:
 
 
 def retry(*, delivery: int | None = None, subscription: str | None = None) -> int:
-    """Let parked events come again at once, one or all of a subscription, and return how many."""
-    return _parked(delivery, subscription).update(
-        parked_at=None, attempts=0, not_before=Now(), error_id="", error_class=""
-    )
+    """Let parked events come again at once, one or all of a subscription, and return how many; the audit trail is told."""
+    with transaction.atomic():
+        found = _held(delivery, subscription)
+        again = {"attempts": 0, "lost": 0, "error_id": "", "error_class": ""}
+        count = _parked(delivery, subscription).update(parked_at=None, not_before=Now(), **again)
+        _tell("event.retried", found)
+    return count
 
 
 def skip(*, delivery: int) -> int:
     """Give up a parked event for its subscriber, as if it had been received; later ones of its aggregate follow."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_SKIP, [list(_parked(delivery, None).values_list("pk", flat=True))])
-        return len(cursor.fetchall())
+        found = _held(delivery, None)
+        cursor.execute(_SKIP, [[one.pk for one in found]])
+        _tell("event.skipped", found)
+        return len(found)
+
+
+def _held(delivery: int | None, subscription: str | None) -> list[EventDelivery]:
+    """Return the parked ones, locked: nobody else decides about them meanwhile."""
+    return list(_parked(delivery, subscription).select_for_update().order_by("pk"))
+
+
+def _tell(action: str, deliveries: Sequence[EventDelivery]) -> None:
+    """Record what was decided: one event for each subscription, with how many of what there were."""
+    for (plugin, subscription), own in groupby(
+        sorted(deliveries, key=lambda one: (one.plugin, one.subscription, one.pk)),
+        key=lambda one: (one.plugin, one.subscription),
+    ):
+        events = [str(one.event_id) for one in own]
+        details = {"events": events[:_MOST_NAMED], "count": len(events)}
+        record(
+            Event(
+                action=action,
+                plugin=plugin,
+                target_type="subscription",
+                target_id=subscription,
+                details=details,
+            )
+        )
 
 
 def _parked(delivery: int | None, subscription: str | None) -> QuerySet[EventDelivery]:
@@ -104,6 +140,7 @@ def _told(one: EventDelivery) -> dict[str, Any]:
         "sequence": one.sequence,
         "occurred_at": event.occurred_at.isoformat(),
         "attempts": one.attempts,
+        "lost": one.lost,
         "parked_at": one.parked_at.isoformat() if one.parked_at else None,
         "not_before": one.not_before.isoformat(),
         "error_id": one.error_id,

@@ -61,10 +61,21 @@ class EventDelivery(models.Model):
     aggregate = models.CharField(max_length=300)
     sequence = models.BigIntegerField()
     attempts = models.PositiveSmallIntegerField(default=0)
+    lost = models.PositiveSmallIntegerField(default=0, db_default=0)
+    """How often a process began to deliver it and never said how that ended."""
     not_before = models.DateTimeField()
     parked_at = models.DateTimeField(null=True)
     error_id = models.CharField(max_length=64, blank=True)
     error_class = models.CharField(max_length=200, blank=True)
+    state = models.GeneratedField(
+        expression=models.Case(
+            models.When(parked_at__isnull=False, then=models.Value("parked")),
+            models.When(attempts__gt=0, then=models.Value("retrying")),
+            default=models.Value("waiting"),
+        ),
+        output_field=models.CharField(max_length=10),
+        db_persist=True,
+    )
 
     class Meta:
         verbose_name = _("event delivery")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -157,12 +158,22 @@ def _resolve(model: type[Model], path: str) -> Any:
     return field
 
 
+def _of_its_output(field: Any) -> Any:
+    """Return the column that a generated one is like, which tells how its values are written."""
+    found = copy(field.output_field)
+    found.set_attributes_from_name(field.name)
+    found.model = field.model
+    return found
+
+
 def _form_field(field: Any, path: str, lookup: str) -> forms.Field:
     if field.is_relation and lookup in ("exact", "in"):
         key = field.target_field
         return forms.UUIDField() if isinstance(key, models.UUIDField) else forms.IntegerField()
     if lookup not in field.get_lookups():
         raise TypeError(f"{path!r} has no lookup {lookup!r}")
+    if isinstance(field, models.GeneratedField):
+        field = _of_its_output(field)
     # An ``in`` filter reads one value at a time: the splitting is ours.
     one = "exact" if lookup == "in" else lookup
     found = django_filters.FilterSet.filter_for_field(field, path, one)

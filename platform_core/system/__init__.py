@@ -15,6 +15,7 @@ SLUG = "system"
 def core_permissions() -> tuple[Permission, ...]:
     """Return the permissions that the core defines; models have to be loaded."""
     from platform_core.audit import resources as audit
+    from platform_core.events import resources as events
     from platform_core.operations import resources as operations
     from platform_core.system import flags, mails, permissions, settings
     from platform_core.webhooks import resources as webhooks
@@ -22,6 +23,7 @@ def core_permissions() -> tuple[Permission, ...]:
     return (
         *operations.PERMISSIONS,
         *audit.PERMISSIONS,
+        *events.PERMISSIONS,
         *flags.PERMISSIONS,
         *mails.PERMISSIONS,
         *webhooks.PERMISSIONS,
@@ -33,6 +35,7 @@ def core_permissions() -> tuple[Permission, ...]:
 def core_resources() -> tuple[type[Resource], ...]:
     """Return the resources that the core serves; models have to be loaded."""
     from platform_core.audit import resources as audit
+    from platform_core.events import resources as events
     from platform_core.system.flags import FlagResource
     from platform_core.system.mails import MailResource
     from platform_core.system.settings import SettingChangeResource
@@ -40,6 +43,7 @@ def core_resources() -> tuple[type[Resource], ...]:
 
     return (
         *audit.RESOURCES,
+        *events.RESOURCES,
         FlagResource,
         MailResource,
         SettingChangeResource,

@@ -24,9 +24,12 @@ from platform_core.mail import send_mail
 from platform_core.models import (
     AuditEvent,
     AuditPayload,
+    EventDelivery,
+    EventRecord,
     MailMessage,
     WebhookDelivery,
     WebhookEndpoint,
+    uuid7,
 )
 from platform_core.models import Operation as LongOperation
 from platform_core.operations.files import writing_result
@@ -120,14 +123,10 @@ def new_row(model: type[Model], world: World) -> Any:
     if model in (AuditEvent, AuditPayload):
         record(Event(action="tested", personal={"address": "192.0.2.1"}))
         return model._base_manager.latest("pk")
-    if model is MailMessage:
-        return failed_mail()
     if model is LongOperation:
         return new_operation(world)
-    if model is WebhookEndpoint:
-        return new_endpoint()
-    if model is WebhookDelivery:
-        return webhooks.ping(endpoint=new_endpoint())
+    if model in _OF_THE_DEPLOYMENT:
+        return _OF_THE_DEPLOYMENT[model]()
     if model is get_waffle_flag_model():
         return model._base_manager.get(name=CLASS_SECTIONS_FLAG)
     if model is LoginSession:
@@ -152,6 +151,36 @@ def new_operation(world: World, **values: Any) -> LongOperation:
     until = timezone.now() + dt.timedelta(days=1)
     starter = {"actor_id": world.people["owner"].pk, "actor_kind": "user", "expires_at": until}
     return LongOperation.objects.create(plugin="education", kind="Import", **starter, **values)
+
+
+def new_event() -> EventRecord:
+    """Return an event that nobody hears."""
+    event_id = uuid7()
+    return EventRecord.objects.create(
+        id=event_id,
+        name="identity.user.created",
+        version=1,
+        plugin="identity",
+        aggregate=f"identity.user:{event_id}",
+        sequence=1,
+        payload={"user": str(event_id)},
+        occurred_at=timezone.now(),
+        actor_kind="system",
+    )
+
+
+def new_parked_delivery() -> EventDelivery:
+    """Return a delivery that waits for somebody to decide about it."""
+    event, now = new_event(), timezone.now()
+    return EventDelivery.objects.create(
+        event=event,
+        subscription="identity.none",
+        plugin="identity",
+        aggregate=event.aggregate,
+        sequence=1,
+        not_before=now,
+        parked_at=now,
+    )
 
 
 def new_endpoint() -> WebhookEndpoint:
@@ -226,6 +255,16 @@ def failed_mail() -> MailMessage:
     mail_id = send_mail(AccountReactivated(), to="person@example.org")
     MailMessage.objects.filter(pk=mail_id).update(state=MailMessage.State.FAILED)
     return MailMessage.objects.get(pk=mail_id)
+
+
+_OF_THE_DEPLOYMENT: dict[type[Model], Callable[[], Model]] = {
+    EventRecord: new_event,
+    EventDelivery: new_parked_delivery,
+    MailMessage: failed_mail,
+    WebhookEndpoint: new_endpoint,
+    WebhookDelivery: lambda: webhooks.ping(endpoint=new_endpoint()),
+}
+"""What makes rows that belong to no unit and nobody."""
 
 
 STATES: dict[tuple[str, str, str], Callable[[Any], Any]] = {

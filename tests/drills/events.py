@@ -134,8 +134,9 @@ def deliver_unordered() -> None:
     """Deliver whatever event is free, though an earlier one of its aggregate is being delivered: wrong, to be found."""
     from platform_core.events import delivering
 
-    guard = delivering._TAKE[delivering._TAKE.index("AND NOT EXISTS") : delivering._TAKE.index("ORDER BY d.sequence")]  # fmt: skip
-    delivering._TAKE = delivering._TAKE.replace(guard, "")
+    guard = delivering._NEXT[delivering._NEXT.index("AND NOT EXISTS") : delivering._NEXT.index("ORDER BY d.sequence")]  # fmt: skip
+    for name in ("_BEGIN", "_TAKE"):
+        setattr(delivering, name, getattr(delivering, name).replace(guard, ""))
     deliver_events()
 
 

@@ -14,7 +14,13 @@ from platform_core.access import Actor, acting_as, current_actor, current_reques
 from platform_core.events import Event, OutsideTransaction, Received, emit, overview
 from platform_core.events import delivering as events
 from platform_core.events.delivering import MOST_ATTEMPTS, dispatch_once
-from platform_core.models import EventDelivery, EventReceipt, EventRecord, PluginContribution
+from platform_core.models import (
+    AuditEvent,
+    EventDelivery,
+    EventReceipt,
+    EventRecord,
+    PluginContribution,
+)
 from platform_core.registry import contents
 from platform_core.registry.contents import Registry
 from tests.core.events.ground import Subscribing, ThingCounted
@@ -41,6 +47,11 @@ def count(*numbers: int, thing: uuid.UUID = THING) -> None:
     for number in numbers:
         with transaction.atomic():
             emit(ThingCounted(thing=thing, number=number))
+
+
+def told() -> Any:
+    """Return what the audit trail knows of decisions about parked events."""
+    return AuditEvent.objects.filter(target_type="subscription").order_by("id")
 
 
 def due_now() -> None:
@@ -174,6 +185,9 @@ def test_after_too_many_failures_an_event_is_parked_with_its_owner(
     broken[0] = False
     assert overview.retry(delivery=parked["id"] + 1000) == 0
     assert overview.retry(delivery=parked["id"]) == 1
+    assert [(one.action, one.target_id) for one in told()] == [
+        ("event.retried", "identity.failing")
+    ]
     dispatch_once()
     assert heard.numbers == [1, 2]
 
@@ -191,6 +205,9 @@ def test_a_parked_event_may_be_given_up(subscribe: Subscribing) -> None:
     assert overview.skip(delivery=parked.pk) == 1
     dispatch_once()
     assert heard.numbers == [2]
+    assert [(one.action, one.target_id, one.details["count"]) for one in told()] == [
+        ("event.skipped", "identity.failing", 1)
+    ]
     assert EventReceipt.objects.filter(subscription="identity.failing").count() == 2
 
 
