@@ -14,6 +14,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from platform_core.personal_data import is_suspected
+
 MOST_NAME = 150
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\Z")
 _OWN_WORDS = frozenset({"name", "version", "aggregate"})
@@ -66,11 +68,7 @@ def faults_of(event: type[Event]) -> Iterator[str]:
         yield "names as aggregate no field of its payload"
     elif fields[aggregate].annotation not in _KEYS:
         yield f"has the aggregate {aggregate}, which is neither a UUID nor a text nor a number"
-    yield from (
-        f"lets a field {one} leave the deployment that its payload does not have"
-        for one in event.external_fields
-        if one not in fields
-    )
+    yield from _external_faults(event)
     for field, known in fields.items():
         if field in _OWN_WORDS:
             yield f"has a field {field}, which is a word of its own"
@@ -78,6 +76,28 @@ def faults_of(event: type[Event]) -> Iterator[str]:
             yield f"has a field {field}, which sounds like a secret"
         if not is_plain(known.annotation):
             yield f"has a field {field} whose type is not plain data"
+
+
+def _external_faults(event: type[Event]) -> Iterator[str]:
+    """Yield what is wrong with what may leave: whoever gets it knows people by ids and asks for the rest."""
+    for name in event.external_fields:
+        known = event.model_fields.get(name)
+        if known is None:
+            yield f"lets a field {name} leave the deployment that its payload does not have"
+            continue
+        for one in (name, *_names_within(known.annotation)):
+            if is_suspected(one, ""):
+                yield f"lets a field {one} leave the deployment, which sounds personal"
+
+
+def _names_within(annotation: Any) -> Iterator[str]:
+    """Yield the names of the fields of models in a type."""
+    for one in get_args(annotation):
+        yield from _names_within(one)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, known in annotation.model_fields.items():
+            yield name
+            yield from _names_within(known.annotation)
 
 
 def is_plain(annotation: Any) -> bool:

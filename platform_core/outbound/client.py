@@ -15,6 +15,7 @@ from platform_core.outbound.wire import Wire, connect
 
 TIMEOUT_S: Final = 20.0
 MOST_HEAD_BYTES: Final = 65_536
+_FRAMES: Final = frozenset({"content-length", "transfer-encoding", "upgrade", "expect"})
 _FRAMING: Final = 2
 """A body may come in chunks, whose marks count; so many times its length may be read for it."""
 
@@ -69,12 +70,15 @@ def _answered(
     connection.auto_open = 0  # it never connects by itself
     connection.sock = wire
     own = {
-        "Host": target.authority,
-        "User-Agent": f"platform-core/{__version__}",
-        "Accept-Encoding": "identity",
-        "Connection": "close",
+        "host": target.authority,
+        "user-agent": f"platform-core/{__version__}",
+        "accept-encoding": "identity",
+        "connection": "close",
     }
-    connection.request(method, target.path, body, {**headers, **own})
+    given = {name.lower(): value for name, value in headers.items()}
+    if not given.keys().isdisjoint(_FRAMES):
+        raise ValueError("How long the body is, is not for the caller to say.")
+    connection.request(method, target.path, body, {**given, **own})
     return connection.getresponse()
 
 

@@ -105,7 +105,7 @@ class TestWhere:
 
         with talking(talk) as port:
             url = f"http://{NAME}:{port}/in?a=1"
-            given = {"Cookie-Free": "yes", "Host": "other.example.org"}
+            given = {"Cookie-Free": "yes", "Host": "a.example.org", "hOST": "b.example.org"}
             send("POST", url, headers=given, body=b"x", most_bytes=10, resolver=loopback)
         head = heard[0].decode().lower()
         assert head.startswith("post /in?a=1 http/1.1\r\n")
@@ -119,6 +119,9 @@ class TestWhere:
             pytest.raises(ValueError, match="Invalid header"),
         ):
             ask(port, headers={"X": "1\r\nY: 2"})
+        for name in ("Content-Length", "transfer-encoding", "Upgrade", "Expect"):
+            with talking(saying(HEAD)) as port, pytest.raises(ValueError, match="for the caller"):
+                ask(port, headers={name: "1"})
 
 
 class TestWhom:

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from pydantic import BaseModel
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from platform_core.events import Event, emit
@@ -95,6 +96,25 @@ def test_only_a_field_of_the_event_can_leave() -> None:
 
     assert list(faults_of(ThingLost)) == [
         "lets a field finder leave the deployment that its payload does not have"
+    ]
+
+
+def test_what_sounds_personal_cannot_leave() -> None:
+    class Finder(BaseModel):
+        id: UUID
+        first_name: str
+
+    class ThingFound(ThingCounted):
+        """A thing was found."""
+
+        external_fields = ("thing", "email", "finders")
+
+        email: str
+        finders: list[Finder]
+
+    assert list(faults_of(ThingFound)) == [
+        "lets a field email leave the deployment, which sounds personal",
+        "lets a field first_name leave the deployment, which sounds personal",
     ]
 
 
