@@ -42,14 +42,24 @@ class Keyring:
 
 def encrypt(text: str, *, place: str) -> bytes:
     """Return ``text`` encrypted for ``place``, such as ``app.model.field:id``; each call gives other bytes."""
+    return encrypt_bytes(text.encode(), place=place)
+
+
+def encrypt_bytes(content: bytes, *, place: str) -> bytes:
+    """Return ``content`` encrypted for ``place``, as ``encrypt`` does with a text."""
     ring = keyring()
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = ring.ciphers[ring.current].encrypt(nonce, text.encode(), place.encode())
+    sealed = ring.ciphers[ring.current].encrypt(nonce, content, place.encode())
     return _FORM + ring.current + nonce + sealed
 
 
 def decrypt(stored: bytes, *, place: str) -> str:
     """Return the text that was encrypted for ``place``; raises DecryptionError."""
+    return decrypt_bytes(stored, place=place).decode()
+
+
+def decrypt_bytes(stored: bytes, *, place: str) -> bytes:
+    """Return the content that was encrypted for ``place``; raises DecryptionError."""
     if len(stored) <= _HEAD or stored[:1] != _FORM:
         raise DecryptionError("This is no encrypted value.")
     cipher = keyring().ciphers.get(_key_of(stored))
@@ -59,9 +69,7 @@ def decrypt(stored: bytes, *, place: str) -> str:
             "Add that key to PLATFORM_ENCRYPTION_KEYS, or put the keys folder of the backup back."
         )
     try:
-        return cipher.decrypt(
-            stored[_HEAD - _NONCE_BYTES : _HEAD], stored[_HEAD:], place.encode()
-        ).decode()
+        return cipher.decrypt(stored[_HEAD - _NONCE_BYTES : _HEAD], stored[_HEAD:], place.encode())
     except InvalidTag:
         raise DecryptionError("The value was changed, or belongs to another place.") from None
 

@@ -199,3 +199,16 @@ def set_sequence(sequence: Sequence) -> None:
             "SELECT setval(pg_get_serial_sequence(%s, %s), %s, %s)",
             [quoted(sequence.table), sequence.column, sequence.last_value, sequence.is_called],
         )
+
+
+def pass_restored_numbers(parts: list[Part]) -> None:
+    """Let the numbers of shared tables go on behind those that were restored; in another database they may be higher."""
+    for sequence in sequences_of(parts):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                sql.SQL(
+                    "SELECT setval(pg_get_serial_sequence(%s, %s), highest) "
+                    "FROM (SELECT max({}) AS highest FROM {}) AS restored WHERE highest > %s"
+                ).format(sql.Identifier(sequence.column), sql.Identifier(sequence.table)),
+                [quoted(sequence.table), sequence.column, sequence.last_value],
+            )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from psycopg import sql
@@ -19,6 +20,7 @@ from platform_core.archives.parts import (
     Part,
     own_parts,
     parts_elsewhere,
+    pass_restored_numbers,
     set_sequence,
 )
 from platform_core.archives.reading import Archive, Progress
@@ -40,6 +42,9 @@ CREATING, RESTORING = "creating", "restoring"
 """States of the ledger while a restore is under way: tables are being made; rows are in, lists and files are not."""
 
 _LOCK = 5_318_008_774_120_331_507
+
+
+_UNIQUE = "23505"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +94,14 @@ def restore(
             )
             if dry_run:
                 transaction.set_rollback(True)
-    except DatabaseError as error:
+    except (DatabaseError, psycopg.Error) as error:  # COPY raises psycopg's own
+        if getattr(error.__cause__ or error, "sqlstate", "") == _UNIQUE:
+            raise _refusal(
+                slug,
+                "rows_taken",
+                f"Other rows of this database have keys of the archive's rows: {message_of(error)}.",
+                "Restore it into the database that it was taken from, or a copy of that; no row was written.",
+            ) from error
         raise _refusal(
             slug,
             "restore_refused",
@@ -166,7 +178,9 @@ def _load(
         steps.apply()
         progress("Creating tables", 1, 1)
     _empty(slug)
-    _load_tables(archive, manifest.elsewhere, parts_elsewhere(slug), progress)
+    shared = parts_elsewhere(slug)
+    _load_tables(archive, manifest.elsewhere, shared, progress)
+    pass_restored_numbers(shared)
     _load_tables(archive, manifest.tables, own_parts(slug), progress)
     for sequence in manifest.sequences:
         set_sequence(sequence)

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ import structlog
 
 from platform_core.backups import listing
 from platform_core.conf.deployment import CoreSettings, Deployment
+from platform_core.tasks.ticking import latest_tick
 
 log = structlog.get_logger("platform_core.backups")
 
@@ -29,12 +30,9 @@ def is_due(core: CoreSettings, folder: Path, now: datetime) -> bool:
     if core.backup_at is None:
         return False
     hour, minute = map(int, core.backup_at.split(":"))
-    today = now.astimezone(ZoneInfo(core.time_zone)).replace(
-        hour=hour, minute=minute, second=0, microsecond=0
-    )
-    moment = today if today.astimezone(UTC) <= now else today - timedelta(days=1)
+    moment = latest_tick(f"{minute} {hour} * * *", ZoneInfo(core.time_zone), now)
     last = listing.last_verified(folder)
-    return last is None or last.made_at < moment.astimezone(UTC)
+    return last is None or (moment is not None and last.made_at < moment)
 
 
 class BackupSchedule:

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from psycopg.types.json import Jsonb
 from rest_framework.exceptions import APIException
 
-from platform_core.errors import Invalid
+from platform_core.encryption import DecryptionError, decrypt_bytes, encrypt_bytes
+from platform_core.errors import Conflict, Invalid
 from platform_core.prepared import execute_prepared
 
 if TYPE_CHECKING:
@@ -69,8 +70,16 @@ class Claim:
     earlier: tuple[Any, ...] | None
     """What is kept of a call with the same key that has ended."""
 
+    @property
+    def place(self) -> str:
+        """Where the kept answer belongs: it opens in no other row."""
+        return f"idempotency:{self.digest.hex()}"
+
     def earlier_answer(self) -> HttpResponse | None:
-        """Return what was answered the first time; raises Invalid when the key was used for another body."""
+        """Return what was answered the first time; raises Invalid when the key was used for another body.
+
+        Raises Conflict when what was kept does not open any more: the work is done, and must not be done again.
+        """
         if self.earlier is None:
             return None
         request_digest, status, headers, body = self.earlier
@@ -79,19 +88,31 @@ class Claim:
                 _("This Idempotency-Key was used for another body; take a new one."),
                 code="idempotency_key_reused",
             )
+        try:
+            content = decrypt_bytes(bytes(body), place=self.place)
+        except DecryptionError as error:
+            raise Conflict(
+                _(
+                    "This call was carried out, but its answer is lost. Look it up, do not repeat it."
+                ),
+                code="idempotency_answer_lost",
+            ) from error
         return HttpResponse(
-            bytes(body), status=status, headers={**orjson.loads(headers), REPLAYED: "true"}
+            content, status=status, headers={**orjson.loads(headers), REPLAYED: "true"}
         )
 
     def keep(self, response: HttpResponse) -> None:
-        """Store the answer, to be committed with what the call did; a few that are too old go."""
+        """Store the answer, to be committed with what the call did; a few that are too old go.
+
+        Its body is encrypted: it may show what only its caller may read, and lies around for a day.
+        """
         headers = {name: response[name] for name in _KEPT_HEADERS if name in response}
         kept: dict[str, Any] = {
             "digest": self.digest,
             "request_digest": self.request_digest,
             "status": response.status_code,
             "headers": Jsonb(headers),
-            "body": response.content,
+            "body": encrypt_bytes(response.content, place=self.place),
         }
         execute_prepared(_KEEP, kept)
 

@@ -41,6 +41,24 @@ def test_the_same_key_does_its_work_once(librarian: Any, library: Library) -> No
 
 
 @pytest.mark.django_db
+def test_a_kept_answer_is_encrypted_and_one_that_does_not_open_is_not_done_again(
+    librarian: Any, library: Library
+) -> None:
+    body = body_for(library, title="Not to be read by others")
+    first = librarian.call("POST", "books/", body, HTTP_IDEMPOTENCY_KEY="k1")
+    assert b"Not to be read" in first.content
+    kept = IdempotencyRecord.objects.get()
+    assert b"Not to be read" not in bytes(kept.body)
+
+    kept.body = bytes(kept.body)[:-1] + b"x"
+    kept.save()
+    again = librarian.call("POST", "books/", body, HTTP_IDEMPOTENCY_KEY="k1")
+
+    assert (again.status_code, again.json()["code"]) == (409, "idempotency_answer_lost")
+    assert Book.objects.count() == 1
+
+
+@pytest.mark.django_db
 def test_a_repeated_change_does_not_count_twice(librarian: Any, library: Library) -> None:
     book = library.book()
     for _ in range(2):

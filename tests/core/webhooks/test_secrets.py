@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from platform_core.encryption import decrypt_bytes
 from platform_core.models import (
     IdempotencyRecord,
     WebhookEndpoint,
@@ -35,8 +36,14 @@ def everything_stored() -> str:
 
 
 def bodies_kept() -> str:
-    kept = IdempotencyRecord.objects.values_list("body", flat=True)
-    return "\n".join(bytes(one).decode() for one in kept)
+    """Return what the kept answers say once they are opened."""
+    kept = IdempotencyRecord.objects.values_list("digest", "body")
+    opened = [
+        decrypt_bytes(bytes(body), place=f"idempotency:{bytes(digest).hex()}")
+        for digest, body in kept
+    ]
+    assert opened
+    return "\n".join(one.decode() for one in opened)
 
 
 def test_a_secret_is_shown_once_and_lies_nowhere(
