@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from email.utils import parseaddr
+from email.utils import getaddresses
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -118,9 +118,11 @@ def is_one_line(text: str) -> bool:
 
 def is_sender(text: str) -> bool:
     """Tell whether ``text`` is one address, alone or as ``Name <address>``, that fits into a header."""
-    _name, address = parseaddr(text)
-    local, at, domain = address.rpartition("@")
-    return bool(local and at and domain) and is_one_line(text) and "," not in address
+    found = getaddresses([text])
+    if len(found) != 1 or not is_one_line(text):
+        return False
+    local, _at, domain = found[0][1].rpartition("@")
+    return bool(local and domain)
 
 
 def mail_settings(deployment: Deployment) -> dict[str, Any]:

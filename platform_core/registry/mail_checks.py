@@ -42,12 +42,13 @@ def mail_faults(registry: Registry) -> Iterator[Fault]:
 
 def _template_faults(entry: Entry) -> Iterator[Fault]:
     folder = Path(apps.get_app_config(entry.owner).path) / "templates"
-    for suffix, what in (("txt", "text"), ("html", "HTML")):
-        template = entry.item.template(suffix)
-        if not (folder / template).is_file():
-            yield (
-                entry,
-                "mail_template",
-                f'The mail "{entry.key}" has no template for its {what}.',
-                f"Write templates/{template} in the plugin's package.",
-            )
+    wanted = {"text": entry.item.template("txt"), "HTML": entry.item.template("html")}
+    missing = {what: name for what, name in wanted.items() if not (folder / name).is_file()}
+    if missing:
+        places = " and ".join(f"templates/{name}" for name in missing.values())
+        yield (
+            entry,
+            "mail_template",
+            f'The mail "{entry.key}" has no template for its {" and its ".join(missing)}.',
+            f"Write {places} in the plugin's package.",
+        )

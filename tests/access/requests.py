@@ -252,7 +252,7 @@ def _body_of(subject: ResourceSubject, action: str, row: Any, world: World) -> A
 
 def failed_mail() -> MailMessage:
     """Return a mail that was given up."""
-    mail_id = send_mail(AccountReactivated(), to="person@example.org")
+    mail_id = send_mail(AccountReactivated.example(), to="person@example.org")
     MailMessage.objects.filter(pk=mail_id).update(state=MailMessage.State.FAILED)
     return MailMessage.objects.get(pk=mail_id)
 

@@ -503,6 +503,7 @@ CARELESS = {
 }
 
 
+@pytest.mark.django_db
 def test_a_careless_mail_is_caught(identity: PluginSubject, monkeypatch: Any) -> None:
     mails.check_mails(identity)
     planted = Engine(

@@ -209,6 +209,7 @@ def test_every_event_is_documented_and_plain(contract_plugin: PluginSubject) -> 
     promises.check_events(contract_plugin)
 
 
+@pytest.mark.django_db
 def test_every_mail_is_readable_in_every_language(contract_plugin: PluginSubject) -> None:
     """Whoever gets a mail understands it, and nobody writes their own HTML into it."""
     mails.check_mails(contract_plugin)

@@ -89,10 +89,12 @@ class AccountReactivated(Mail):
     name: ClassVar = "identity.account_reactivated"
     subject: ClassVar = _("Your account is active again")
 
+    at: dt.datetime
+
     @classmethod
     def example(cls) -> AccountReactivated:
-        """Return it; it holds nothing."""
-        return cls()
+        """Return one about a day long ago."""
+        return cls(at=_LONG_AGO)
 
 
 class RoleGiven(Mail):

@@ -37,7 +37,7 @@ def tell_of_suspension(received: Received[UserSuspended]) -> None:
 
 def tell_of_reactivation(received: Received[UserReactivated]) -> None:
     """Tell the user that they may sign in again."""
-    _tell(received.event.user, AccountReactivated())
+    _tell(received.event.user, AccountReactivated(at=received.occurred_at))
 
 
 def tell_of_new_password(received: Received[UserPasswordChanged]) -> None:
@@ -63,7 +63,8 @@ def _tell_of_role(
     """Tell of roles with power, and those only who have been here: most roles come with the account, in crowds."""
     role = Role.all_objects.get(pk=event.role)
     if _decides(role) and LoginSession.all_objects.filter(user=event.user).exists():
-        _tell(event.user, mail(role=role.title, at=at))
+        title = " ".join(role.title.split())  # a subject has one line
+        _tell(event.user, mail(role=title, at=at))
 
 
 def _decides(role: Role) -> bool:

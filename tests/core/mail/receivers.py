@@ -57,7 +57,13 @@ class _OnAnyPort(Controller):
 @contextmanager
 def mail_server() -> Iterator[MailServer]:
     """Yield a mail server that is reached while the block runs."""
-    server = MailServer()
+    with serving(MailServer()) as server:
+        yield server
+
+
+@contextmanager
+def serving(server: MailServer) -> Iterator[MailServer]:
+    """Let ``server`` be reached while the block runs."""
     controller = _OnAnyPort(server, hostname="127.0.0.1", port=0)
     controller.start()
     try:

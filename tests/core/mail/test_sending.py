@@ -76,7 +76,7 @@ def test_a_mail_has_text_and_html_in_the_language_of_its_reader(
 
 def test_without_a_language_it_is_the_active_one() -> None:
     with translation.override("fr"):
-        send_mail(AccountReactivated(), to=READER)
+        send_mail(AccountReactivated.example(), to=READER)
     run_waiting_jobs()
 
     assert mail.outbox[0].subject == "Votre compte est de nouveau actif"
@@ -134,7 +134,7 @@ def test_neither_tasks_nor_mails_over_http_tell_what_a_mail_says() -> None:
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(Invalid):
-        send_mail(AccountReactivated(), to=address)
+        send_mail(AccountReactivated.example(), to=address)
     assert not MailMessage.objects.exists()
 
 

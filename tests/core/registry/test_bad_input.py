@@ -58,12 +58,12 @@ CASES = {
     "a mail that shows what it does not have": (
         {"hooks.py": MAIL.format(subject="Hello {whom}", type="str")},
         "mail_invalid",
-        "hooks.py:22",
+        "hooks.py:20",
     ),
     "a mail without a template": (
         {"hooks.py": MAIL.format(subject="Hello", type="str")},
         "mail_template",
-        "hooks.py:22",
+        "hooks.py:20",
     ),
     "an event that holds a secret": (
         {"hooks.py": EVENT.format(field="password", type="str") + hook("events", "return [Moved]")},

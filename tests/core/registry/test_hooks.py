@@ -162,7 +162,7 @@ def test_hook_subscriptions() -> None:
 
 
 def test_hook_mails() -> None:
-    send_mail(AccountReactivated(), to="person@example.org", language="de")
+    send_mail(AccountReactivated.example(), to="person@example.org", language="de")
 
     assert run_waiting_jobs() == 1
     assert [one.subject for one in mail.outbox] == ["Ihr Konto ist wieder aktiv"]
