@@ -12,9 +12,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from psycopg_pool import PoolTimeout
 
 from platform_core.events.delivering import dispatch_once
-from platform_core.tasks.catalogue import CORE
 from platform_core.tasks.outage import Outage
-from platform_core.webhooks.dispatching import call_senders
 
 log = structlog.get_logger("platform_core.events")
 
@@ -30,17 +28,14 @@ def dispatch_until(
 ) -> None:
     """Deliver events to the subscriptions of ``owners``, or of all, until ``stop`` is set; the database may go away.
 
-    While ``is_ready`` says no, nothing is delivered. Whoever works for the core calls the jobs that send webhooks, too.
+    While ``is_ready`` says no, nothing is delivered.
     """
     outage = Outage(log, "delivery of events")
     while not stop.is_set():
         pause_s = IDLE_S
         try:
-            if is_ready():
-                if owners is None or CORE in owners:
-                    call_senders()
-                if dispatch_once(owners):
-                    pause_s = 0.0
+            if is_ready() and dispatch_once(owners):
+                pause_s = 0.0
             outage.is_over()
         except (DatabaseError, InterfaceError, psycopg.Error, PoolTimeout, OSError) as error:
             outage.goes_on("deliver events", error)

@@ -14,10 +14,12 @@ from django.utils import timezone
 from platform_core.events.dispatching import dispatch_until
 from platform_core.registry.ledger import database_problems
 from platform_core.tasks.backend import engine
+from platform_core.tasks.catalogue import CORE
 from platform_core.tasks.catalogue import queues as own_queues
 from platform_core.tasks.engine import Control
 from platform_core.tasks.execution import execute
 from platform_core.tasks.scheduling import Clock
+from platform_core.webhooks.dispatching import call_senders
 
 log = structlog.get_logger("platform_core.tasks")
 
@@ -27,7 +29,7 @@ _SPARE_CONNECTIONS = 3
 
 
 def work(stop: threading.Event, *, concurrency: int, queues: Sequence[str] | None = None) -> None:
-    """Run jobs until ``stop`` is set and the running ones have ended; events and schedules are looked after too.
+    """Run jobs until ``stop`` is set and the running ones have ended; events, schedules and webhooks are looked after too.
 
     ``queues`` narrows down what this process may work on: the core's queue and those of enabled plugins.
     """
@@ -48,6 +50,8 @@ def work(stop: threading.Event, *, concurrency: int, queues: Sequence[str] | Non
         ready = readiness.ask()
         if ready and not stop.is_set():
             clock.look()
+            if CORE in owners:
+                call_senders()
         return ready
 
     engine().work(
