@@ -32,7 +32,7 @@ class Event(BaseModel):
     up when a field changes its meaning or goes; ``upgrade`` then turns payloads that are still on the way into the
     present form. A payload is read by many and kept for a while: it holds ids, not secrets.
     ``external_fields`` names the fields that may leave the deployment by webhooks; without any, the event is told inside
-    only.
+    only. It is not inherited.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -41,6 +41,12 @@ class Event(BaseModel):
     version: ClassVar[int] = 1
     aggregate: ClassVar[str]
     external_fields: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Let nothing leave that the class itself does not say: a base speaks for itself only."""
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.external_fields = vars(cls).get("external_fields", ())
 
     @classmethod
     def upgrade(cls, payload: Mapping[str, Any], version: int) -> Mapping[str, Any]:

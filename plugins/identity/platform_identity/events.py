@@ -12,7 +12,6 @@ class UserEvent(Event):
     """Something has happened to a user's account."""
 
     aggregate: ClassVar[str] = "user"
-    external_fields: ClassVar[tuple[str, ...]] = ("user",)
 
     user: UUID
 
@@ -21,24 +20,28 @@ class UserCreated(UserEvent):
     """An account was created."""
 
     name: ClassVar[str] = "identity.user.created"
+    external_fields: ClassVar[tuple[str, ...]] = ("user",)
 
 
 class UserSuspended(UserEvent):
     """A user was shut out and their sessions were ended."""
 
     name: ClassVar[str] = "identity.user.suspended"
+    external_fields: ClassVar[tuple[str, ...]] = ("user",)
 
 
 class UserReactivated(UserEvent):
     """A suspended user may sign in again."""
 
     name: ClassVar[str] = "identity.user.reactivated"
+    external_fields: ClassVar[tuple[str, ...]] = ("user",)
 
 
 class UserDeleted(UserEvent):
     """An account was deleted, with its sessions and role assignments."""
 
     name: ClassVar[str] = "identity.user.deleted"
+    external_fields: ClassVar[tuple[str, ...]] = ("user",)
 
 
 class UserPasswordChanged(UserEvent):

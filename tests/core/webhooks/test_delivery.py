@@ -87,6 +87,13 @@ def test_events_stay_inside_unless_they_say_what_leaves() -> None:
     assert "external_fields" not in facts_of(ThingCounted)
     assert facts_of(UserSuspended)["external_fields"] == ["user"]
 
+    class UserMourned(UserSuspended):
+        """A user is missed."""
+
+        name = "identity.user.mourned"
+
+    assert UserMourned.external_fields == (), "what its base lets out it does not"
+
 
 def test_only_a_field_of_the_event_can_leave() -> None:
     class ThingLost(ThingCounted):
