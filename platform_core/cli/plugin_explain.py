@@ -23,7 +23,7 @@ Thing = Annotated[
     list[str],
     typer.Argument(
         metavar="THING",
-        help="An address (with method and host, or without), a request id, or the name of anything: permission, "
+        help="An address (with method and host, or without), a request or error id, or the name of anything: permission, "
         "role, flag, setting, variable, table, model, command, importer, hook, migration, plugin.",
     ),
 ]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final
 
-from platform_core.observability.redaction import HIDDEN, redacted
+from platform_core.observability.redaction import HIDDEN, carrying_what_came_with, redacted
 
 _CAUSE: Final = "The above exception was the direct cause of the following exception:"
 _CONTEXT: Final = "During handling of the above exception, another exception occurred:"
@@ -27,12 +27,13 @@ ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 def format_exception(exc_info: ExceptionInfo) -> str:
     """Return an exception with its causes as the log tells it, in the order of Python's own traceback."""
-    return "\n".join(_told(exc_info[1], exc_info[2], seen=set()))
+    with carrying_what_came_with(exc_info[1]):
+        return "\n".join(_told(exc_info[1], exc_info[2], seen=set()))
 
 
 def exception_told(error: BaseException) -> str:
     """Return what ``format_exception`` does for an exception that is at hand."""
-    return "\n".join(_told(error, error.__traceback__, seen=set()))
+    return format_exception((type(error), error, error.__traceback__))
 
 
 def message_of(error: BaseException) -> str:

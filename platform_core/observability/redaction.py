@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
@@ -49,12 +49,39 @@ _IDS: Final = ("_id", "_at")
 
 @contextmanager
 def carrying(values: Carried) -> Iterator[None]:
-    """Hide what ``values`` returns, and all strings and numbers within, from texts of the block; asked only for one."""
+    """Hide what ``values`` returns, and all strings and numbers within, from texts of the block; asked only for one.
+
+    An exception that leaves the block takes them along, to whoever logs it.
+    """
     token = _carried.set((*_carried.get(), values))
+    try:
+        yield
+    except Exception as error:
+        with suppress(AttributeError):  # of a class with slots
+            error.__dict__.setdefault(_TAKEN_ALONG, []).append(values)
+        raise
+    finally:
+        _carried.reset(token)
+
+
+@contextmanager
+def carrying_what_came_with(error: BaseException) -> Iterator[None]:
+    """Hide what ``error`` and those behind it have taken along from the blocks that they left."""
+    found: list[Carried] = []
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        found += one.__dict__.get(_TAKEN_ALONG, ())
+        one = one.__cause__ or one.__context__
+    token = _carried.set((*_carried.get(), *found))
     try:
         yield
     finally:
         _carried.reset(token)
+
+
+_TAKEN_ALONG: Final = "_platform_carried"
 
 
 def redacted(text: str) -> str:

@@ -18,6 +18,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from platform_core.errors import Invalid
 from platform_core.exchange.cells import Untaken, restore
 from platform_core.exchange.reading import PROBLEM_COLUMN, SourceRow, open_table
+from platform_core.observability.redaction import carrying
 from platform_core.resource.bulk import attempt
 from platform_core.resource.import_targets import Targets, find_existing
 from platform_core.resource.problems import QueryRefused
@@ -123,7 +124,8 @@ def _write(
 ) -> None:
     told: dict[str, Any] = {"row": row.number, "line": row.line}
     view.kwargs = {}
-    done, refusal = attempt(view, lambda: _written(view, upload, targets, existing, row))
+    with carrying(lambda: [row.cells]):
+        done, refusal = attempt(view, lambda: _written(view, upload, targets, existing, row))
     if done is not None:
         status, pk = done
         if view.trail is not None and status != "unchanged":

@@ -19,7 +19,9 @@ COLUMNS_LEFT_OUT = {
     "procrastinate_events": set[str](),
     "platform_core_taskrecord": set[str](),
     "platform_core_eventdelivery": set[str](),
-    "platform_core_operation": {"parameters"},
+    "platform_core_operation": set[str](),
+    "platform_core_mail": {"recipient", "payload"},
+    "platform_core_webhookdelivery": set[str](),
 }
 """Tables that tell of work and of people's doings, without the columns that are there to hold what was sent."""
 

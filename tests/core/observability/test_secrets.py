@@ -139,6 +139,19 @@ def test_what_is_carried_is_hidden_from_texts_of_exceptions_only() -> None:
     assert redacted(WORD) == WORD
 
 
+def test_an_exception_takes_along_what_the_block_that_it_left_carried() -> None:
+    def action() -> None:
+        try:
+            with carrying(lambda: [{"cell": WORD}]):
+                raise KeyError(WORD)
+        except KeyError as error:
+            raise RuntimeError(f"row 7 of {WORD}") from error
+
+    told = exception_told(raised(action))
+    assert WORD not in told
+    assert "row 7 of" in told
+
+
 def test_secrets_of_the_deployment_are_known_wherever_they_turn_up() -> None:
     for secret in (settings.SECRET_KEY, settings.DATABASES["default"]["PASSWORD"]):
         assert secret not in without_credentials(f"refused with x{secret}x")
