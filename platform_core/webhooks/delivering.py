@@ -35,9 +35,9 @@ def send_due(endpoint_id: UUID) -> int:
     What has arrived and was not noted because the process died is sent again: at least once, under the same id. Whoever
     was taken for dead and is not makes its attempt to the end, and no other.
     """
+    turn = begin_turn(endpoint_id)
     ends = time.monotonic() + TURN_S
     arrived = 0
-    turn = begin_turn(endpoint_id)
     while time.monotonic() < ends and (due := next_due(endpoint_id, turn)) is not None:
         made = attempt(due.endpoint, due.message)
         keep(due, made)
