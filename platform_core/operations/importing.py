@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from rest_framework.request import Request
 
 from platform_core.audit.actions import running
-from platform_core.errors import Forbidden, Invalid, NotFound
+from platform_core.errors import Invalid
 from platform_core.operations.declaring import background
 from platform_core.operations.running import RunningOperation
-from platform_core.registry import installed
-from platform_core.resource.declared import name_of
-from platform_core.resource.gate import require_flag
+from platform_core.operations.serving import resource_for
 from platform_core.resource.import_rows import MOST_IN_BACKGROUND, run_import
 from platform_core.resource.imports import failed_rows
 from platform_core.resource.trail import Trail
@@ -31,10 +26,7 @@ def import_file(
 
     All is one transaction with the operation's end. With ``strict`` one failure is the failure of all.
     """
-    view = _view(slug, name)
-    view.actor = operation.actor
-    if not view.policy.may_some(view.actor, "import"):
-        raise Forbidden(_("You may not do this."))
+    view = resource_for(operation.actor, slug, name, "import")
     with operation.open_input() as source:
         upload = Upload(content=source.read(), **options)
     view.trail = Trail(view)
@@ -48,16 +40,3 @@ def import_file(
         with operation.result_file(filename, media_type) as target:
             target.write(content)
     return {"rows": len(report.results), **report.counts()}
-
-
-def _view(slug: str, name: str) -> Any:
-    """Return the resource as a request would have it; raises NotFound when it is off."""
-    found = [one for one in installed().of_plugin(slug, "resources") if name_of(one) == name]
-    if not found:
-        raise NotFound(_("There is no such thing."))
-    view = found[0](slug=slug)
-    plain = HttpRequest()
-    plain.user = AnonymousUser()
-    require_flag(plain, view.flag)
-    view.request, view.action, view.kwargs = Request(plain), "import", {}
-    return view

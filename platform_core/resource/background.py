@@ -12,7 +12,7 @@ from django.urls import resolve
 from platform_core.access import acting_as, current_request_id
 from platform_core.audit.actions import running as recording
 from platform_core.operations import RunningOperation, accepted, background, start_operation
-from platform_core.resource.requests import prefers
+from platform_core.resource.requests import RESPOND_ASYNC, prefers
 from platform_core.resource.trail import Trail
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from platform_core.resource.base import Resource
     from platform_core.resource.operations import Operation
-
-RESPOND_ASYNC = "respond-async"
 
 
 def goes_to_background(view: Resource, operation: Operation) -> bool:

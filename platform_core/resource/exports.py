@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connections, transaction
@@ -28,7 +29,7 @@ from platform_core.resource.columns import columns_of
 from platform_core.resource.problems import QueryRefused
 from platform_core.resource.reading import batches
 from platform_core.resource.rendering import dumps
-from platform_core.resource.requests import request_id_of
+from platform_core.resource.requests import RESPOND_ASYNC, prefers, request_id_of
 from platform_core.resource.shape import FIELDS
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from django.http import QueryDict
 
     from platform_core.access import Actor, Policy
-    from platform_core.resource.base import Resource
     from platform_core.resource.pagination import Keyset
     from platform_core.resource.shape import Shape
 
@@ -80,6 +80,24 @@ class ExportTooSlow(Exception):
     """The client took longer than an export may take."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderedFile:
+    """What an export is to hold: its rows, their order and fields, and what writes them."""
+
+    name: str
+    format: Format
+    queryset: QuerySet[Any]
+    keyset: Keyset
+    shape: Shape
+    names: Sequence[str]
+    writer: Writer
+
+    @property
+    def disposition(self) -> dict[str, str]:
+        """Return the header that names the file."""
+        return {"Content-Disposition": str(content_disposition_header(True, self.name))}
+
+
 class Exports:
     """How ``Resource`` sends its list as a file."""
 
@@ -101,7 +119,25 @@ class Exports:
     searched: Callable[[], Sequence[str]]
 
     def export(self) -> Any:
-        """Send all rows of the list that the actor may export as a file, with its filters, search, order and fields."""
+        """Send all rows of the list that the actor may export as a file, with its filters, search, order and fields.
+
+        A client that prefers not to wait (RFC 7240) gets 202, and the file of an operation later.
+        """
+        file = self.ordered_file()
+        later = self.request.method == "GET" and prefers(self.request, RESPOND_ASYNC)
+        if self.request.META.get("SERVER_PROTOCOL") == "HTTP/1.0" and not later:
+            raise NeedsChunks
+        headers = {**file.disposition, "Cache-Control": "no-store"}
+        if self.request.method == "HEAD":
+            return HttpResponse(content_type=file.format.media_type, headers=headers)
+        self._require_fits(file)
+        if later:
+            return self._export_later()
+        body = Started(self._stream(file))
+        return StreamingHttpResponse(body, content_type=file.format.media_type, headers=headers)
+
+    def ordered_file(self) -> OrderedFile:
+        """Return what the request asks for; raises ``QueryRefused`` for what it cannot ask."""
         query = self.request.GET
         cls: Any = type(self)
         search = {filters.SEARCH} if self.searched() else set()
@@ -109,38 +145,66 @@ class Exports:
         chosen, delimiter = _format_of(query)
         keyset = self.keyset_of(query.get(filters.ORDERING))
         shape = declared.shape_of(cls, query, self.accessible)
-        if self.request.META.get("SERVER_PROTOCOL") == "HTTP/1.0":
-            raise NeedsChunks
-        fields = self.get_serializer().fields
         names = shape.fields or self.accessible.readable
-        columns = columns_of(fields, names)
-        headers = _headers(cls, chosen)
-        if self.request.method == "HEAD":
-            return HttpResponse(content_type=chosen.media_type, headers=headers)
-        queryset = scope(self.actor, self.policy.permission("export"), self.narrowed())
-        self._require_fits(queryset, chosen, names)
-        writer = writer_of(chosen.name, columns, delimiter=delimiter, dumps=dumps)
-        stream = self._stream(queryset, keyset, shape, writer)
-        body = Started(stream)
-        return StreamingHttpResponse(body, content_type=chosen.media_type, headers=headers)
+        columns = columns_of(self.get_serializer().fields, names)
+        return OrderedFile(
+            name=f"{declared.name_of(cls)}-{timezone.now():%Y-%m-%d}.{chosen.name}",
+            format=chosen,
+            queryset=scope(self.actor, self.policy.permission("export"), self.narrowed()),
+            keyset=keyset,
+            shape=shape,
+            names=names,
+            writer=writer_of(chosen.name, columns, delimiter=delimiter, dumps=dumps),
+        )
 
-    def _stream(
-        self, queryset: QuerySet[Any], keyset: Keyset, shape: Shape, writer: Writer
-    ) -> Generator[bytes, None, None]:
+    def _export_later(self) -> HttpResponse:
+        """Start an operation that makes the file, and answer 202."""
+        from platform_core.operations import accepted, start_operation
+        from platform_core.operations.exporting import (
+            export_file,  # they serve resources themselves
+        )
+
+        name = declared.name_of(type(self))  # type: ignore[arg-type]  # composed into Resource
+        query = self.request.GET.urlencode()
+        operation = start_operation(
+            export_file,
+            {"slug": self.slug, "name": name, "query": query},
+            kind=f"{self.slug}.{name}.export",
+            plugin=self.slug,
+        )
+        response = accepted(self.request, operation)
+        response["Preference-Applied"] = RESPOND_ASYNC
+        return response
+
+    def parts(self, file: OrderedFile) -> Generator[tuple[bytes, int], None, None]:
+        """Yield the file in parts, none of them empty, each with the number of rows that it ends with."""
+        count = 0
+        head = file.writer.begin()
+        try:
+            for rows in self._exported(file.queryset, file.keyset, file.shape):
+                count += len(rows)
+                if part := head + file.writer.write(rows):
+                    yield part, count
+                head = b""
+            yield head + file.writer.end(), count
+        finally:
+            file.writer.abandon()
+
+    def _stream(self, file: OrderedFile) -> Generator[bytes, None, None]:
         """Yield the file; whatever goes wrong after the first part breaks it off, and the log says so."""
         ends_at = time.monotonic() + MOST_SECONDS
         sent = 0
         try:
-            with _place(), _snapshot(queryset.db):
-                head = writer.begin()
-                for rows in self._exported(queryset, keyset, shape):
-                    if part := head + writer.write(rows):
-                        yield part
-                    head = b""
-                    sent += len(rows)
+            with (
+                _place(),
+                snapshot(file.queryset.db, most_idle_s=MOST_IDLE_S),
+                closing(self.parts(file)) as parts,
+            ):
+                for part, rows in parts:
+                    yield part
+                    sent = rows
                     if time.monotonic() > ends_at:
                         raise ExportTooSlow
-                yield head + writer.end()
         except GeneratorExit:
             raise
         except Exception:  # told and raised on: the transfer breaks
@@ -154,8 +218,6 @@ class Exports:
                     },
                 )
             raise
-        finally:
-            writer.abandon()
 
     def _exported(
         self, queryset: QuerySet[Any], keyset: Keyset, shape: Shape
@@ -182,8 +244,9 @@ class Exports:
         with acting_as(self.actor, request_id=request_id):
             return shape.rows(self.represented(held))
 
-    def _require_fits(self, queryset: QuerySet[Any], chosen: Format, names: Sequence[str]) -> None:
+    def _require_fits(self, file: OrderedFile) -> None:
         """Refuse at once what the format cannot hold; raises ``Invalid``."""
+        chosen, queryset = file.format, file.queryset
         if chosen.most_rows is None:
             return
         unordered = queryset.order_by()
@@ -192,7 +255,7 @@ class Exports:
             raise Invalid(format_lazy(message, most=chosen.most_rows), code="too_many_rows")
         if self.plan is None:
             return
-        for column in self.plan.only(names).columns:
+        for column in self.plan.only(file.names).columns:
             length = _length_of(self.model._meta.get_field(column.attribute))
             if length is not None and _exist(unordered, length):
                 message = _(
@@ -231,12 +294,6 @@ def _format_of(query: QueryDict) -> tuple[Format, str]:
     return chosen, delimiter
 
 
-def _headers(resource: type[Resource], chosen: Format) -> dict[str, str]:
-    name = f"{declared.name_of(resource)}-{timezone.now():%Y-%m-%d}.{chosen.name}"
-    disposition = content_disposition_header(True, name)
-    return {"Content-Disposition": str(disposition), "Cache-Control": "no-store"}
-
-
 @contextmanager
 def _place() -> Iterator[None]:
     """Hold one of the places for exports; raises ``ExportsBusy`` when none is left."""
@@ -249,11 +306,11 @@ def _place() -> Iterator[None]:
 
 
 @contextmanager
-def _snapshot(using: str) -> Iterator[None]:
-    """Hold a transaction that the database ends by itself when nobody asks for the next rows."""
+def snapshot(using: str, *, most_idle_s: int) -> Iterator[None]:
+    """Hold a transaction that the database ends by itself when nobody asks for the next rows for so many seconds."""
     with transaction.atomic(using=using):
         with connections[using].cursor() as cursor:
-            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{MOST_IDLE_S}s'")
+            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{most_idle_s}s'")
         yield
 
 

@@ -64,7 +64,7 @@ class Imports:
         except TooManyRows:
             if wants_dry_run(self.request.GET):
                 raise  # what is undone at once cannot be waited for
-            return self._in_background(strict=strict)
+            return self._import_later(strict=strict)
         failed = _file_of(type(view), report)
         if strict and report.failures:
             raise ImportRefused([one for one in report.results if "problem" in one], failed)
@@ -80,7 +80,7 @@ class Imports:
             response["Preference-Applied"] = "handling=strict"
         return response
 
-    def _in_background(self, *, strict: bool) -> HttpResponse:
+    def _import_later(self, *, strict: bool) -> HttpResponse:
         """Start an operation that does the work, and answer 202."""
         from platform_core.operations import accepted, start_operation
         from platform_core.operations.importing import (

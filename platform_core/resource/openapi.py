@@ -221,7 +221,7 @@ class PlatformSchema(AutoSchema):
             parameters += shape_parameters(resource)
         if self._action == "export":
             parameters += self._list_parameters(resource)
-            parameters += [shape_parameters(resource)[0], *export_parameters()]
+            parameters += [shape_parameters(resource)[0], *export_parameters(), PREFER_ASYNC]
         if self._action == "import":
             parameters += import_parameters(resource)
         if self._action == "retrieve":
@@ -349,7 +349,7 @@ class PlatformSchema(AutoSchema):
                 "200": json_answer("A result for each item", bulk_response(shown, self._problem()))
             }
         if self._action == "export":
-            return {"200": export_answer()}
+            return {"200": export_answer(), "202": self._accepted()}
         if self._action == "import":
             report = import_report(self._problem())
             where = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from rest_framework.request import Request
 
+RESPOND_ASYNC = "respond-async"
+"""The preference of a client that does not want to wait (RFC 7240)."""
+
 
 def actor_of(request: Request) -> Actor:
     """Return the actor that the request's authentication found, or the anonymous one.

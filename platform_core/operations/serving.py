@@ -1,0 +1,36 @@
+"""A resource as a request would have it, for the operations that go on after the request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, QueryDict
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+
+from platform_core.access import Actor
+from platform_core.errors import Forbidden, NotFound
+from platform_core.registry import installed
+from platform_core.resource.declared import name_of
+from platform_core.resource.gate import require_flag
+
+
+def resource_for(actor: Actor, slug: str, name: str, action: str, query: str = "") -> Any:
+    """Return the resource ``name`` of a plugin, asked by ``actor`` for ``action`` with the parameters in ``query``.
+
+    It is decided again: raises NotFound when the resource is off, Forbidden when the actor may not do it any more.
+    """
+    found = [one for one in installed().of_plugin(slug, "resources") if name_of(one) == name]
+    if not found:
+        raise NotFound(_("There is no such thing."))
+    view: Any = found[0](slug=slug)
+    plain = HttpRequest()
+    plain.method, plain.user = "GET", AnonymousUser()
+    plain.GET = QueryDict(query)
+    require_flag(plain, view.flag)
+    view.request, view.action, view.kwargs = Request(plain), action, {}
+    view.format_kwarg, view.actor = None, actor
+    if not view.policy.may_some(actor, action):
+        raise Forbidden(_("You may not do this."))
+    return view
