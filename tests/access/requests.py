@@ -253,6 +253,8 @@ def _body_of(subject: ResourceSubject, action: str, row: Any, world: World) -> A
 def failed_mail() -> MailMessage:
     """Return a mail that was given up."""
     mail_id = send_mail(AccountReactivated.example(), to="person@example.org")
+    (job,) = engine().listed(queue="identity", status="waiting", limit=1)
+    engine().cancel(job.id)
     MailMessage.objects.filter(pk=mail_id).update(state=MailMessage.State.FAILED)
     return MailMessage.objects.get(pk=mail_id)
 
