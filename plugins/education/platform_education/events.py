@@ -1,4 +1,4 @@
-"""What education tells others: that students leave classes."""
+"""What education tells others: that students come into classes and leave them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from typing import ClassVar
 from uuid import UUID
 
 from platform_core.events import Event
+
+
+class EnrollmentCreated(Event):
+    """A student was given a place in a course offering or a class section, by hand or by an import."""
+
+    name: ClassVar[str] = "education.enrollment.created"
+    aggregate: ClassVar[str] = "enrollment"
+
+    enrollment: UUID
+    student: UUID
+    course_offering: UUID | None = None
+    class_section: UUID | None = None
+    begin_date: datetime.date | None = None
 
 
 class EnrollmentWithdrawn(Event):
@@ -20,4 +33,4 @@ class EnrollmentWithdrawn(Event):
     on_date: datetime.date
 
 
-EVENTS = (EnrollmentWithdrawn,)
+EVENTS = (EnrollmentCreated, EnrollmentWithdrawn)

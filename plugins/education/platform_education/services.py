@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import datetime
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from django.db import transaction
 
-from platform_core.events import emit
+from platform_core.events import emit, emit_all
 from platform_education.errors import AlreadyWithdrawn, WithdrawnBeforeBeginning
-from platform_education.events import EnrollmentWithdrawn
+from platform_education.events import EnrollmentCreated, EnrollmentWithdrawn
 from platform_education.models import Enrollment, EnrollmentStatus
 
 AnyEnrollment = TypeVar("AnyEnrollment", bound=Enrollment)
+
+
+def tell_of_enrollments(enrollments: Sequence[Enrollment]) -> None:
+    """Tell others of new enrolments, by one statement, in the transaction that has written them."""
+    emit_all([_created(one) for one in enrollments])
+
+
+def _created(enrollment: Any) -> EnrollmentCreated:
+    return EnrollmentCreated(
+        enrollment=enrollment.pk,
+        student=enrollment.student_id,
+        course_offering=getattr(enrollment, "offering_id", None),
+        class_section=getattr(enrollment, "section_id", None),
+        begin_date=enrollment.begin_date,
+    )
 
 
 @transaction.atomic

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, transaction
 
+from platform_core.models import EventRecord
 from platform_education.errors import AlreadyWithdrawn, WithdrawnBeforeBeginning
+from platform_education.events import EnrollmentCreated
 from platform_education.models import CourseEnrollment, EnrollmentStatus, SectionEnrollment
 from platform_education.services import withdraw
 
@@ -90,3 +93,26 @@ def test_homeroom_enrolments_are_withdrawn_alike(imported: Path) -> None:
         f"section-enrollments/{enrollment.pk}/withdraw/", {"on_date": DAY.isoformat()}
     )
     assert answer.json()["status"] == "withdrawn"
+
+
+def test_an_import_and_a_call_tell_of_new_enrolments(imported: Path) -> None:
+    told = EventRecord.objects.filter(name=EnrollmentCreated.name)
+    enrolled = {*CourseEnrollment.objects.values_list("pk", "student")} | {
+        *SectionEnrollment.objects.values_list("pk", "student")
+    }
+    assert {
+        (UUID(one.payload["enrollment"]), UUID(one.payload["student"])) for one in told
+    } == enrolled
+    assert {one.sequence for one in told} == {1}
+
+    known = enrollment_of("school-0")
+    body = {
+        "sourced_id": "new",
+        "student": str(known.student_id),
+        "offering": str(known.offering_id),
+    }
+    answer = with_role("registrar", None).post("course-enrollments/", body)
+
+    assert answer.status_code == 201, answer.content
+    created = told.get(aggregate=f"education.enrollment:{answer.json()['id']}")
+    assert created.payload["course_offering"] == str(known.offering_id)

@@ -40,7 +40,13 @@ class WithdrawalSerializer(serializers.Serializer[Any]):
 
 
 class WithdrawableResource(Resource):
-    """What both kinds of enrolment can do: end before their time."""
+    """What both kinds of enrolment can do: be told of, and end before their time."""
+
+    def create_object(self, serializer: ModelSerializer) -> Enrollment:
+        """Create the enrolment and tell others of it."""
+        created: Enrollment = super().create_object(serializer)
+        services.tell_of_enrollments([created])
+        return created
 
     @operation(
         verb="withdraw",

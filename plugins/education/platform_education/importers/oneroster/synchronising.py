@@ -11,8 +11,9 @@ from uuid import UUID
 
 from platform_core.models import uuid7
 from platform_education.importers.oneroster.counting import Counts
-from platform_education.models import EnrollmentStatus
+from platform_education.models import Enrollment, EnrollmentStatus
 from platform_education.models.base import SourcedModel
+from platform_education.services import tell_of_enrollments
 
 BATCH = 2_000
 UPDATE_BATCH = 500
@@ -71,6 +72,8 @@ def synchronise(
     done = difference.unchanged
     for batch in batches(difference.new, BATCH):
         model.objects.bulk_create(batch)
+        if issubclass(model, Enrollment):
+            tell_of_enrollments(batch)
         done += len(batch)
         tick(done, total)
     for keys in batches(difference.changed, UPDATE_BATCH):
