@@ -173,6 +173,8 @@ def upgrade(
             return
         with progress_bar(quiet=as_json) as progress:
             done = upgrade_cluster(data_dir, deployment.file, progress=progress)
+    with boot.database(deployment, as_json=as_json) as server, boot.reporting(as_json=as_json):
+        tell(server, "database.upgraded", before=done.before, after=done.after)
     facts = {
         "before": done.before,
         "after": done.after,

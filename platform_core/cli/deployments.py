@@ -118,6 +118,7 @@ def migrate(as_json: AsJson = False) -> None:
         refuse_unfit_database(as_json=as_json)
         with step("Applying migrations …", quiet=as_json):
             applied = apply_migrations()
+        note_configuration("migrate")
     if as_json:
         print_json({"ok": True, "applied": applied})
     else:
@@ -129,6 +130,13 @@ def apply_migrations() -> list[str]:
     from platform_core.registry.migrating import migrate as apply
 
     return apply()
+
+
+def note_configuration(process: str) -> None:
+    """Tell the audit trail which settings have changed since such a ``process`` last started."""
+    from platform_core.runtime_settings.configuration import note_configuration as note
+
+    note(process)
 
 
 def refuse_unfit_database(*, as_json: bool) -> None:

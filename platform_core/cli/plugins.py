@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from platform_core.cli import boot, plugin_diff, plugin_doctor, plugin_explain, plugin_test
+from platform_core.cli.audited_lists import tell_of_lists
 from platform_core.cli.output import CHANGES, AsJson, console, fail, print_json, refuse, step
 from platform_core.cli.plan_view import show_changes, show_plan
 from platform_core.cli.plugin_costs import costs
@@ -225,6 +226,7 @@ def _edit(deployment: Deployment, target: Target, *, as_json: bool) -> None:
             write_lists(deployment.file, target.lists)
         except PluginErrors as errors:
             fail(errors.problems, as_json=as_json)
+        tell_of_lists(deployment, target.current, target.lists)
     if as_json:
         steps = NEXT_STEPS if changed else ()
         print_json({"ok": True, "changed": changed, **as_document(target), "next": steps})
@@ -254,6 +256,7 @@ def _carry_out(deployment: Deployment, made: Plan, *, as_json: bool) -> list[str
         if isinstance(error, PluginErrors):
             fail(error.problems, as_json=as_json)
         raise
+    tell_of_lists(deployment, made.target.current, made.target.lists)
     applied: list[str] = answer["applied"]
     return applied
 

@@ -16,7 +16,12 @@ from typing import Annotated
 import typer
 
 from platform_core.cli import boot
-from platform_core.cli.deployments import apply_migrations, held_back, refuse_unfit_database
+from platform_core.cli.deployments import (
+    apply_migrations,
+    held_back,
+    note_configuration,
+    refuse_unfit_database,
+)
 from platform_core.cli.output import PROBLEMS, AsJson, console, print_json, refuse, step
 from platform_core.cli.schedule import BackupSchedule
 from platform_core.cli.stopping import Stop, stopping
@@ -79,6 +84,7 @@ def prepare(deployment: Deployment, *, demo: bool, as_json: bool) -> list[str]:
             apply_migrations()
     elif not is_synchronised():
         synchronise()
+    note_configuration("run")
     context = FirstRunContext(demo=demo, data_dir=deployment.data_dir)
     lines = [str(one) for one in held_back()]
     for entry in installed().entries["first_run"]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from platform_core.cli import boot
-from platform_core.cli.deployments import ledger_problems
+from platform_core.cli.deployments import ledger_problems, note_configuration
 from platform_core.cli.output import PROBLEMS, AsJson, console, fail, print_json, refuse
 from platform_core.cli.stopping import stopping
 from platform_core.observability.metrics import share_metrics
@@ -52,6 +52,7 @@ def worker(
         problems = ledger_problems()
         if problems:
             fail(problems, as_json=as_json)
+        note_configuration("worker")
         jobs = JobThreads(concurrency, queues)
         _announce(queues or known_queues(), concurrency, as_json=as_json)
         while not stop.event.wait(0.5) and jobs.alive:

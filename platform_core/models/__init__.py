@@ -15,7 +15,7 @@ from platform_core.models.operations import Operation
 from platform_core.models.querysets import AllObjects, LiveObjects, PlatformQuerySet
 from platform_core.models.referrers import DeletionBlocked, Referrer, keep_for_reference
 from platform_core.models.refusals import referrers_of
-from platform_core.models.settings import SettingChange
+from platform_core.models.settings import SettingChange, SettingDigest
 from platform_core.models.tasks import ScheduleTick, TaskRecord
 from platform_core.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookMessage
 
@@ -42,6 +42,7 @@ __all__ = [
     "Referrer",
     "ScheduleTick",
     "SettingChange",
+    "SettingDigest",
     "TaskRecord",
     "UniqueAmongLive",
     "WebhookDelivery",

@@ -1,4 +1,4 @@
-"""The core's own table of settings that were changed at run time, which is the history of their values too."""
+"""The core's own tables about settings: what was changed at run time, and what processes last started with."""
 
 from __future__ import annotations
 
@@ -39,3 +39,24 @@ class SettingChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.plugin} {self.name} {self.version}"
+
+
+class SettingDigest(models.Model):
+    """What a setting was when a kind of process last started, as a digest under the deployment's secret key."""
+
+    process = models.CharField(_("process"), max_length=50)
+    variable = models.CharField(_("setting"), max_length=300)
+    digest = models.BinaryField(max_length=32)
+    recorded_at = models.DateTimeField(_("recorded at"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("digest of a setting")
+        verbose_name_plural = _("digests of settings")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["process", "variable"], name="platform_core_settingdigest_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.process} {self.variable}"

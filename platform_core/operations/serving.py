@@ -13,7 +13,7 @@ from platform_core.access import Actor
 from platform_core.errors import Forbidden, NotFound
 from platform_core.registry import installed
 from platform_core.resource.declared import name_of
-from platform_core.resource.gate import require_flag
+from platform_core.resource.flags import require_flag
 
 
 def resource_for(actor: Actor, slug: str, name: str, action: str, query: str = "") -> Any:
@@ -28,6 +28,7 @@ def resource_for(actor: Actor, slug: str, name: str, action: str, query: str = "
     plain = HttpRequest()
     plain.method, plain.user = "GET", AnonymousUser()
     plain.GET = QueryDict(query)
+    plain.actor = actor  # type: ignore[attr-defined]  # as authentication leaves it on a request
     require_flag(plain, view.flag)
     view.request, view.action, view.kwargs = Request(plain), action, {}
     view.format_kwarg, view.actor = None, actor

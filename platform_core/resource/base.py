@@ -22,7 +22,8 @@ from platform_core.resource.deprecation import Deprecated, declared_of
 from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
 from platform_core.resource.exports import Exports
 from platform_core.resource.field_access import FieldGate
-from platform_core.resource.gate import refuse, require_flag
+from platform_core.resource.flags import require_flag
+from platform_core.resource.gate import refuse
 from platform_core.resource.idempotency import claim, key_of
 from platform_core.resource.imports import IMPORT_PARAMETERS, Imports
 from platform_core.resource.operations import STANDARD_ACTIONS, Operation, operations_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from platform_core.resource.gate import flag_is_on
+from platform_core.resource.flags import flag_is_on
 from platform_core.resource.mounted import mounted_resource
 from platform_core.resource.problems import QueryRefused
 from platform_core.resource.shape import EXPAND

@@ -6,14 +6,13 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.http import Http404
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.views import APIView
-from waffle import flag_is_active
 
 from platform_core.access import Actor, acting_as, decide
 from platform_core.contributions import PUBLIC, SIGNED_IN
+from platform_core.resource.flags import require_flag
 from platform_core.resource.rate_limits import Standing, recognise, tell
 from platform_core.resource.requests import request_id_of
 from platform_core.resource.trail import record_route_refusal
@@ -31,17 +30,6 @@ def refuse(actor: Actor, decision: Decision | None = None) -> None:
     if not actor.is_authenticated:
         raise NotAuthenticated
     raise PermissionDenied(None if decision is None else decision.reason or None)
-
-
-def flag_is_on(request: Any, flag: str | None) -> bool:
-    """Tell whether the feature ``flag`` is on for the request; what has none is always on."""
-    return flag is None or bool(flag_is_active(request, flag))
-
-
-def require_flag(request: Any, flag: str | None) -> None:
-    """Raise ``Http404`` while the feature ``flag`` is off for the request."""
-    if not flag_is_on(request, flag):
-        raise Http404
 
 
 def guard(

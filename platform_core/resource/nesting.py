@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from platform_core.resource import declared, field_access
-from platform_core.resource.gate import require_flag
+from platform_core.resource.flags import require_flag
 from platform_core.resource.operations import operations_of
 
 if TYPE_CHECKING:

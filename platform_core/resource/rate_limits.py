@@ -165,7 +165,7 @@ def enforce(request: HttpRequest, actor: Actor, own: RateLimit | None = None) ->
     Raises ``TooManyRequests``.
     """
     limit = general_limit("anonymous" if actor.id is None else "signed_in")
-    return _charge(_who(request, actor), [limit, own])
+    return _charge(caller_of(request, actor), [limit, own])
 
 
 def charge_items(
@@ -175,7 +175,7 @@ def charge_items(
 
     Raises ``TooManyRequests``.
     """
-    return _charge(_who(request, actor), [own], items - 1)
+    return _charge(caller_of(request, actor), [own], items - 1)
 
 
 def _charge(who: str, known: Sequence[RateLimit | None], amount: int = 1) -> Sequence[Standing]:
@@ -186,7 +186,8 @@ def _charge(who: str, known: Sequence[RateLimit | None], amount: int = 1) -> Seq
     return standings
 
 
-def _who(request: HttpRequest, actor: Actor) -> str:
+def caller_of(request: HttpRequest, actor: Actor) -> str:
+    """Return what tells ``actor`` apart from others: who they are, else from where they ask."""
     if actor.id is None:
         return f"ip:{_neighbourhood(client_address(request))}"
     return f"{actor.kind}:{actor.id}"

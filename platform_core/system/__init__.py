@@ -36,7 +36,7 @@ def core_resources() -> tuple[type[Resource], ...]:
     """Return the resources that the core serves; models have to be loaded."""
     from platform_core.audit import resources as audit
     from platform_core.events import resources as events
-    from platform_core.system.flags import FlagResource
+    from platform_core.system.flags import FlagChangeResource, FlagResource
     from platform_core.system.mails import MailResource
     from platform_core.system.settings import SettingChangeResource
     from platform_core.webhooks import resources as webhooks
@@ -44,6 +44,7 @@ def core_resources() -> tuple[type[Resource], ...]:
     return (
         *audit.RESOURCES,
         *events.RESOURCES,
+        FlagChangeResource,
         FlagResource,
         MailResource,
         SettingChangeResource,

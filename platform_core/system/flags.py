@@ -16,7 +16,7 @@ from waffle import get_waffle_flag_model
 from platform_core.access import Granted, Policy
 from platform_core.contributions import Permission
 from platform_core.errors import Conflict
-from platform_core.models import PluginContribution
+from platform_core.models import AuditEvent, PluginContribution
 from platform_core.registry.contents import installed
 from platform_core.resource import ModelSerializer, Resource
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 VIEW_FLAGS = "system.view_flags"
+VIEW_CHANGES = "system.view_flag_changes"
 CHANGE_FLAGS = "system.change_flags"
 
 Flag = get_waffle_flag_model()
@@ -41,6 +42,12 @@ PERMISSIONS = (
         title=_("Switch feature flags"),
         rule=Granted(CHANGE_FLAGS),
         model=Flag._meta.label,
+    ),
+    Permission(
+        name=VIEW_CHANGES,
+        title=_("View who switched feature flags"),
+        rule=Granted(VIEW_CHANGES),
+        model=AuditEvent._meta.label,
     ),
 )
 
@@ -85,7 +92,8 @@ def declared_flags() -> dict[str, DeclaredFlag]:
 class FlagSerializer(ModelSerializer):
     """A flag: who declares it, until when it is meant to last, and for whom it is on.
 
-    ``everyone`` decides when it is true or false; when it is null, ``percent`` of all calls find the flag on.
+    ``everyone`` decides when it is true or false; when it is null, ``percent`` of all callers find the flag on, always
+    the same ones.
     """
 
     plugin = serializers.SerializerMethodField()
@@ -206,6 +214,60 @@ class FlagResource(Resource):
         changed = serializer.save()
         self.audit_details = {"flag": flag.name, "before": before, "after": _switch(changed)}
         return changed
+
+
+class FlagChangeSerializer(ModelSerializer):
+    """That a flag was switched: by whom, from what, to what."""
+
+    flag = serializers.SerializerMethodField()
+    before = serializers.SerializerMethodField()
+    after = serializers.SerializerMethodField()
+
+    class Meta:
+        model = AuditEvent
+        fields = (
+            "id",
+            "at",
+            "actor_id",
+            "actor_kind",
+            "request_id",
+            "target_id",
+            "flag",
+            "before",
+            "after",
+        )
+        read_only_fields = fields
+
+    def get_flag(self, event: Any) -> str:
+        """Return the name of the flag."""
+        return str(event.details.get("flag", ""))
+
+    def get_before(self, event: Any) -> dict[str, Any]:
+        """Return how it was switched before."""
+        return dict(event.details.get("before", {}))
+
+    def get_after(self, event: Any) -> dict[str, Any]:
+        """Return how it was switched then."""
+        return dict(event.details.get("after", {}))
+
+
+class FlagChangeResource(Resource):
+    """The history of flags, newest first, as the audit trail knows it; ``target_id`` is the flag's id."""
+
+    model = AuditEvent
+    serializer_class = FlagChangeSerializer
+    name = "flag-changes"
+    id_converter = "int"
+    actions = ("list", "retrieve")
+    policy = Policy(view=VIEW_CHANGES)
+    ordering = "-id"
+    filterset_fields = {"target_id": ["exact"], "actor_id": ["exact"], "at": ["gte", "lt"]}
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return what switched a flag; refused attempts are in the audit trail only."""
+        return AuditEvent.objects.filter(
+            target_type=Flag._meta.label_lower, action="update", outcome="done"
+        )
 
 
 def _switch(flag: Any) -> dict[str, Any]:

@@ -368,6 +368,16 @@ def _to_task(operation: Operation, world: World) -> Request:
     return Request(operation.method, operation.address.replace("{key}", job.id))
 
 
+def _to_flag_change(operation: Operation, world: World) -> Request:
+    details = {"flag": CLASS_SECTIONS_FLAG, "before": {}, "after": {}}
+    record(Event(action="update", target_type="waffle.flag", target_id="1", details=details))
+    row = AuditEvent.objects.latest("pk")
+    address = operation.address.replace("{id}", str(row.pk))
+    return Request(
+        "GET", address if "{id}" in operation.address else f"{address}?limit=200", row=row
+    )
+
+
 def _to_setting(operation: Operation, world: World) -> Request:
     variable = "PLUGIN_IDENTITY_SESSION_TTL"
     body = {"PATCH": {"value": 3600}, "POST": {"reason": "over"}}.get(operation.method)
@@ -393,6 +403,8 @@ ROUTES: dict[tuple[str, str], Callable[[Operation, World], Request]] = {
     ("PATCH", f"/{API_PREFIX}identity/me/"): _me,
     ("GET", f"/{API_PREFIX}operations/{{operation_id}}/file/"): _file,
     ("GET", f"{SYSTEM}/plugins/{{key}}/"): _to_plugin,
+    ("GET", f"{SYSTEM}/flag-changes/"): _to_flag_change,
+    ("GET", f"{SYSTEM}/flag-changes/{{id}}/"): _to_flag_change,
     ("GET", f"{SYSTEM}/settings/{{key}}/"): _to_setting,
     ("PATCH", f"{SYSTEM}/settings/{{key}}/"): _to_setting,
     ("POST", f"{SYSTEM}/settings/{{key}}/reset/"): _to_setting,

@@ -20,6 +20,26 @@ def deployment(tmp_path: Path, transactional_db: None) -> Iterator[TestDeploymen
         yield made
 
 
+def test_lists_of_plugins_and_changed_settings_are_told_by_name(
+    deployment: TestDeployment,
+) -> None:
+    done(deployment, "plugin", "enable", "education")
+    assert actions(deployment)[-1] == (
+        "plugins.listed",
+        "command line",
+        "platformctl plugin enable",
+    )
+
+    done(deployment, "migrate")
+
+    told = run(
+        deployment,
+        "SELECT target_id, details->'settings' FROM platform_core_auditevent"
+        " WHERE action = 'configuration.changed'",
+    )
+    assert told == [("migrate", ["PLATFORM_PLUGINS"])]
+
+
 def done(deployment: TestDeployment, *words: str, code: int = 0) -> dict[str, object]:
     answer = deployment.call(*words, "--json")
     assert answer.code == code, answer.out + answer.err

@@ -23,6 +23,7 @@ from platform_core.system.permissions import VIEW_SETTINGS
 from platform_core.system.settings import CHANGE_SETTINGS, VIEW_CHANGES
 from platform_core.tasks.own import forget_expired
 from platform_core.testing.actors import GrantsDouble, client_for, new_user
+from platform_core.testing.jobs import run_waiting_jobs
 from platform_identity.adapters.accounts import AccountAdapter
 from platform_identity.models import LoginSession
 from platform_identity.services import sessions
@@ -191,6 +192,7 @@ def test_limits_levels_senders_and_sign_up_follow() -> None:
     user = make_user()
     asked = "/api/v1/identity/auth/app/v1/auth/password/request"
     client_for(None).post(asked, {"email": user.email}, format="json")
+    run_waiting_jobs()
     assert mail.outbox[-1].from_email == "School <school@example.org>"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ from django.utils import timezone
 from waffle import get_waffle_flag_model
 
 from platform_core.models import AuditEvent, PluginContribution, PluginRecord
-from platform_core.system.flags import CHANGE_FLAGS, VIEW_FLAGS
+from platform_core.resource.flags import is_among
+from platform_core.system.flags import CHANGE_FLAGS, VIEW_CHANGES, VIEW_FLAGS
 from platform_core.testing.actors import GrantsDouble, client_for, new_user
 from platform_core.testing.contract import structure
 
@@ -50,6 +53,47 @@ def sleeping() -> Any:
         facts={"owner": "Team Night", "expires_on": "2020-01-31", "default": False},
     )
     return Flag.objects.create(name="sleeping.dreams", everyone=True)
+
+
+def test_a_share_of_callers_are_always_the_same_ones(operator: Any, place: str) -> None:
+    people = [client_for(new_user()) for _ in range(40)]
+
+    def found_on() -> list[int]:
+        asked = (one.get("/api/v1/education/class-sections/").status_code for one in people)
+        return [index for index, status in enumerate(asked) if status != 404]
+
+    shares = []
+    for percent in ("20", "60", "99.9"):
+        operator.patch(place, {"everyone": None, "percent": percent})
+        shares.append(found_on())
+        assert found_on() == shares[-1]
+    assert set(shares[0]) <= set(shares[1]) <= set(shares[2])
+    assert 1 <= len(shares[0]) < len(shares[1]) < len(shares[2])
+
+
+def test_a_share_is_as_large_as_it_says_and_differs_from_flag_to_flag() -> None:
+    people = [f"user:{uuid.UUID(int=number)}" for number in range(4000)]
+    chosen = {
+        flag: {one for one in people if is_among(flag, one, Decimal(25))} for flag in ("a", "b")
+    }
+    assert all(900 < len(found) < 1100 for found in chosen.values())
+    assert 200 < len(chosen["a"] & chosen["b"]) < 300
+
+
+def test_a_flag_has_a_history(operator: Any, place: str, grants: GrantsDouble) -> None:
+    for everyone in (False, None):
+        operator.patch(place, {"everyone": everyone})
+    viewer = new_user()
+    grants.give(viewer, VIEW_CHANGES)
+    changes = f"/api/v1/system/flag-changes/?target_id={place.split('/')[-2]}"
+
+    found = client_for(viewer).get(changes).json()["data"]
+
+    assert [(one["flag"], one["before"], one["after"]["everyone"]) for one in found] == [
+        (SECTIONS, {"everyone": False, "percent": None}, None),
+        (SECTIONS, {"everyone": True, "percent": None}, False),
+    ]
+    assert operator.get(changes).status_code == 403
 
 
 def test_a_flag_is_shown_with_what_its_plugin_says_of_it(operator: Any, place: str) -> None:
