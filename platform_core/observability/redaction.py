@@ -45,6 +45,8 @@ _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+\Z")
 _SECRET_NAME = re.compile(NAMES_OF_SECRETS, re.IGNORECASE)
 _IDS: Final = ("_id", "_at")
 """How the names of facts about a secret end that are none themselves."""
+_KEY_ID: Final = "kid"
+"""The id of a public key (RFC 7517): it looks like a token, and everybody is told."""
 
 
 @contextmanager
@@ -105,7 +107,7 @@ def without_credentials(text: str) -> str:
 
 def fact_without_credentials(name: str, value: Any) -> Any:
     """Return a fact of a log line with every text in it cleaned; what is called like a secret is hidden whole."""
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, (bool, int, float)) or name == _KEY_ID:
         return value
     if isinstance(value, bytes) or (_SECRET_NAME.search(name) and not name.endswith(_IDS)):
         return HIDDEN
