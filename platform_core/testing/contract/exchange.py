@@ -83,6 +83,7 @@ def _check_persona(subject: ResourceSubject, actor: Actor, who: str) -> None:
     refused = 403 if actor.is_authenticated else 401
     for name in _FORMATS:
         response = client.get(f"{subject.url}export/?format={name}")
+        content = _whole(response)
         if not allowed:
             if response.status_code != refused:
                 raise AssertionError(
@@ -91,9 +92,13 @@ def _check_persona(subject: ResourceSubject, actor: Actor, who: str) -> None:
             continue
         if response.status_code != 200:
             raise AssertionError(f"{subject}: export answers {response.status_code} to {who}.")
-        content = b"".join(response.streaming_content)
         if who == "holder":
             _require_equal(subject, actor, name, content, _listed(client, subject.url))
+
+
+def _whole(response: Any) -> bytes:
+    """Return all that comes: a stream left half read would end its transaction whenever it is collected."""
+    return b"".join(response.streaming_content) if response.streaming else response.content
 
 
 def _check_one_row(subject: ResourceSubject, actor: Actor, row: Any) -> None:
@@ -102,7 +107,7 @@ def _check_one_row(subject: ResourceSubject, actor: Actor, row: Any) -> None:
     rows = subject.resource(slug=subject.slug).get_queryset()
     wanted = {str(one.pk) for one in rows if rule.test(fresh, one, model=subject.model)}
     response: Any = client_for(actor).get(f"{subject.url}export/?format=jsonl")
-    content = b"".join(response.streaming_content) if response.streaming else response.content
+    content = _whole(response)
     found = {str(one.get("id")) for one in map(orjson.loads, content.splitlines())}
     if response.status_code != 200 or found != wanted:
         raise AssertionError(
