@@ -23,22 +23,25 @@ _SHORTEST: Final = 4
 _ANYWHERE_FROM: Final = 12
 """So long a value is hidden within other words, too."""
 _MOST_VALUES: Final = 5000
+_MOST_READ: Final = 10_000
+"""So many characters of the text of an exception are looked through for values; the rest is left out."""
 
 Carried = Callable[[], Iterable[object]]
 _carried: ContextVar[tuple[Carried, ...]] = ContextVar("platform_core_carried", default=())
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _WORDS = re.compile(r"[^\s,;&=:\"'{}\[\]<>|]{4,}")
+# No pattern may begin anew within a word, nor give back what it has taken: clients choose texts that are long.
 _SHAPES: Final = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
-    re.compile(r"(?<=://)[^\s/@:]*:[^\s@]+(?=@)"),  # the user and password of an address
-    re.compile(r"(?i)\b(?<=basic )[\w+/=.~-]{6,}|(?<=bearer )[\w+/=.~-]{6,}"),
-    re.compile(r"(?<=\?)[^\s\"'#]*=[^\s\"'#]*"),  # the query of an address
-    re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),  # an e-mail address
+    re.compile(r"(?<=://)[^\s/@:]*+:[^\s@]{1,500}+(?=@)"),  # the user and password of an address
+    re.compile(r"(?i)\b(?<=basic )[\w+/=.~-]{6,}+|(?<=bearer )[\w+/=.~-]{6,}+"),
+    re.compile(r"(?<=\?)[^\s\"'#?=]*+=[^\s\"'#]*+"),  # the query of an address
+    re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++"),  # an e-mail address
     re.compile(r"(?<=datetime\.date\()[^)]*|(?<=datetime\.datetime\()[^)]*|(?<=Decimal\()[^)]*"),
 )
 _ASSIGNED = re.compile(
-    rf"""(?ix)(["']?[\w-]*(?:{NAMES_OF_SECRETS})[\w-]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&)}}\]]+)"""
+    rf"""(?ix)((?<![\w-])(?=[\w-]*?(?:{NAMES_OF_SECRETS}))[\w-]++["']?\s*+[=:]\s*+)("[^"]*"|'[^']*'|[^\s,;&)}}\]]+)"""
 )
 _TOKEN = re.compile(r"(?<![\w-])[\w-]{20,}(?![\w-])", re.ASCII)
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+\Z")
@@ -88,8 +91,17 @@ _TAKEN_ALONG: Final = "_platform_carried"
 
 def redacted(text: str) -> str:
     """Return the text of an exception without values that are carried, and as ``without_credentials`` does."""
+    text = _beginning(text)
     pattern = _pattern_of(_values())
     return without_credentials(text if pattern is None else pattern.sub(HIDDEN, text))
+
+
+def _beginning(text: str) -> str:
+    """Return ``text``, of a very long one the first words: half a value would not be recognised."""
+    if len(text) <= _MOST_READ:
+        return text
+    words = text[:_MOST_READ].rsplit(maxsplit=1)
+    return f"{words[0]} …" if len(words) > 1 else HIDDEN
 
 
 def without_credentials(text: str) -> str:

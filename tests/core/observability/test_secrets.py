@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,24 @@ def test_marked_secrets_are_told_nowhere_and_planted_ones_are_found(tmp_path: Pa
     assert [str(one) for one in found.hits] == []
     assert found.marks >= 60
     assert {200, 201, 404, 409, 422, 500} <= set(found.statuses)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["a", "token", "token-", "?", "?a", "://:", "a@", "a.a@a.", "-----BEGIN ", "token" + 30 * " "],
+)
+def test_no_text_takes_longer_than_its_length(part: str) -> None:
+    """A client who chooses a host, a path or a word of an error must not be able to stop the process."""
+    text = (part * 100_000)[:100_000]
+    before = time.process_time()
+    without_credentials(text)
+    assert time.process_time() - before < 2
+
+
+def test_of_an_endless_text_only_the_beginning_is_looked_through() -> None:
+    values = [f"value-{number:06}" for number in range(4000)]
+    with carrying(lambda: [values]):
+        told = redacted("it says " + " ".join(values) + " and " + 1_000_000 * "x")
+    assert told.startswith("it says [hidden] [hidden]")
+    assert "value" not in told
+    assert len(told) < 20_000
