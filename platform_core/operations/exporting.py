@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from platform_core.api_versions import FIRST
 from platform_core.operations.declaring import background
 from platform_core.operations.running import RunningOperation
 from platform_core.operations.serving import resource_for
@@ -14,9 +15,11 @@ MOST_IDLE_S = 600
 
 
 @background(atomic=False)
-def export_file(operation: RunningOperation, *, slug: str, name: str, query: str) -> dict[str, int]:
+def export_file(
+    operation: RunningOperation, *, slug: str, name: str, query: str, version: int = FIRST
+) -> dict[str, int]:
     """Write the rows that ``query`` asks for, and that whoever asked may still export, into the operation's file."""
-    view = resource_for(operation.actor, slug, name, "export", query)
+    view = resource_for(operation.actor, slug, name, "export", query=query, version=version)
     file = view.ordered_file()
     rows = 0
     with (

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from platform_core.api_versions import FIRST
 from platform_core.audit.actions import running
 from platform_core.errors import Invalid
 from platform_core.operations.declaring import background
@@ -20,13 +21,19 @@ from platform_core.resource.uploads import Upload
 
 @background()
 def import_file(
-    operation: RunningOperation, *, slug: str, name: str, options: Mapping[str, Any], strict: bool
+    operation: RunningOperation,
+    *,
+    slug: str,
+    name: str,
+    options: Mapping[str, Any],
+    strict: bool,
+    version: int = FIRST,
 ) -> dict[str, int]:
     """Import the operation's file into a resource; the failed rows become its file.
 
     All is one transaction with the operation's end. With ``strict`` one failure is the failure of all.
     """
-    view = resource_for(operation.actor, slug, name, "import")
+    view = resource_for(operation.actor, slug, name, "import", version=version)
     with operation.open_input() as source:
         upload = Upload(content=source.read(), **options)
     view.trail = Trail(view)

@@ -10,18 +10,23 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from platform_core.access import Actor
+from platform_core.api_versions import FIRST
 from platform_core.errors import Forbidden, NotFound
 from platform_core.registry import installed
 from platform_core.resource.declared import name_of
 from platform_core.resource.flags import require_flag
+from platform_core.system import SLUG, core_resources
 
 
-def resource_for(actor: Actor, slug: str, name: str, action: str, query: str = "") -> Any:
-    """Return the resource ``name`` of a plugin, asked by ``actor`` for ``action`` with the parameters in ``query``.
+def resource_for(
+    actor: Actor, slug: str, name: str, action: str, *, query: str = "", version: int = FIRST
+) -> Any:
+    """Return the resource ``name`` of a plugin or the core, asked by ``actor`` for ``action`` with ``query``.
 
     It is decided again: raises NotFound when the resource is off, Forbidden when the actor may not do it any more.
     """
-    found = [one for one in installed().of_plugin(slug, "resources") if name_of(one) == name]
+    resources = core_resources() if slug == SLUG else installed().of_plugin(slug, "resources")
+    found = [one for one in resources if (name_of(one), one.api_version) == (name, version)]
     if not found:
         raise NotFound(_("There is no such thing."))
     view: Any = found[0](slug=slug)

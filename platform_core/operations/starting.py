@@ -16,6 +16,7 @@ from platform_core.errors import Invalid
 from platform_core.models import Operation
 from platform_core.operations import files
 from platform_core.operations.declaring import BackgroundFunction
+from platform_core.system import SLUG
 from platform_core.tasks.backend import engine
 from platform_core.tasks.catalogue import CORE
 from platform_core.tasks.engine import Submission
@@ -35,7 +36,8 @@ def start_operation(
 ) -> Operation:
     """Return a new operation that will run ``function`` as the current actor.
 
-    ``plugin`` is the slug that the work belongs to: while it is dormant, the operation waits. ``arguments`` are JSON
+    ``plugin`` is the slug that the work belongs to: while it is dormant, the operation waits; that of the core's own
+    resources runs with its jobs. ``arguments`` are JSON
     and hold no secret; ``input_file`` is copied. Row and job appear when the caller's transaction commits. Raises
     ``Invalid`` for arguments that are too large to keep.
     """
@@ -57,11 +59,12 @@ def start_operation(
             _("This is too much for one call in the background; send it in parts."),
             code="too_large",
         ) from error
+    queue = CORE if plugin == SLUG else plugin
     if input_file is not None:
         operation.input_size = files.keep_input(operation.pk, input_file)
     try:
         with transaction.atomic():
-            job = engine().enqueue(Submission(task=name, queue=plugin, payload=payload))
+            job = engine().enqueue(Submission(task=name, queue=queue, payload=payload))
             operation.job_id = job.id
             operation.save(force_insert=True)
             write_events([event_of(operation, "start")])

@@ -164,11 +164,12 @@ class Exports:
             export_file,  # they serve resources themselves
         )
 
-        name = declared.name_of(type(self))  # type: ignore[arg-type]  # composed into Resource
+        cls: Any = type(self)
+        name = declared.name_of(cls)
         query = self.request.GET.urlencode()
         operation = start_operation(
             export_file,
-            {"slug": self.slug, "name": name, "query": query},
+            {"slug": self.slug, "name": name, "query": query, "version": cls.api_version},
             kind=f"{self.slug}.{name}.export",
             plugin=self.slug,
         )

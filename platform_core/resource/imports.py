@@ -92,6 +92,7 @@ class Imports:
         arguments = {
             "slug": view.slug,
             "name": name,
+            "version": view.api_version,
             "options": self.upload.options,
             "strict": strict,
         }

@@ -20,6 +20,7 @@ from platform_core.audit.resources import (
 from platform_core.models import AuditEvent, AuditPayload
 from platform_core.testing.actors import GrantsDouble, client_for, new_user
 from platform_core.testing.contract import structure
+from platform_core.testing.jobs import run_waiting_jobs
 
 AUDIT = "/api/v1/system/audit/"
 PAYLOADS = "/api/v1/system/audit-payloads/"
@@ -219,3 +220,22 @@ def test_the_trail_is_exported_by_who_may_and_that_leaves_an_event(grants: Grant
         ("export", "refused"),
         ("export", "done"),
     ]
+
+
+def test_an_export_of_the_trail_goes_on_in_the_background(grants: GrantsDouble) -> None:
+    """It belongs to the core and not to a plugin, and is the longest list that there is."""
+    exporter = new_user()
+    grants.give(exporter, VIEW_AUDIT, EXPORT_AUDIT)
+    client = client_for(exporter)
+    made(action="exported")
+
+    answer = client.get(
+        f"{AUDIT}export/?format=jsonl&action=exported", headers={"Prefer": "respond-async"}
+    )
+    assert answer.status_code == 202, answer.content
+    run_waiting_jobs()
+
+    found = client.get(answer["Location"]).json()
+    assert (found["state"], found["result"]) == ("succeeded", {"rows": 1}), found
+    file = client.get(found["file"]["url"])
+    assert orjson.loads(b"".join(file.streaming_content))["action"] == "exported"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from django.test import override_settings
 from django.urls import resolve, reverse
 from rest_framework import serializers
 
+from platform_core.access import Actor
 from platform_core.compatibility.documents import compare
+from platform_core.operations import serving
 from platform_core.prefix_routing import PluginResolver
 from platform_core.registry.contents import contribution_name
 from platform_core.registry.item_facts import facts_of
@@ -217,3 +220,13 @@ def test_what_is_no_version_does_not_start(version: Any) -> None:
     wrong = type("WrongResource", (BookResource,), {"api_version": version})
     with pytest.raises(TypeError, match="api_version"):
         check_resource(wrong)
+
+
+@pytest.mark.parametrize(("version", "cls"), [(1, Books), (2, SecondBooks)])
+def test_what_goes_on_in_the_background_is_of_the_version_that_was_asked(
+    version: int, cls: type[Any], librarian: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = SimpleNamespace(of_plugin=lambda _slug, _hook: RESOURCES)
+    monkeypatch.setattr(serving, "installed", lambda: registry)
+    view = serving.resource_for(Actor(librarian.id, "user"), SLUG, "books", "view", version=version)
+    assert type(view) is cls
