@@ -94,7 +94,7 @@ def own_parts(slug: str) -> list[Part]:
 
 
 def parts_elsewhere(slug: str) -> list[Part]:
-    """Return the plugin's rows in tables of the core: content types and what belongs to them, feature flags, its jobs.
+    """Return the plugin's rows in tables of the core: content types and their like, feature flags, its jobs and mails.
 
     What refers comes after what it refers to. The core is set up.
     """
@@ -127,6 +127,7 @@ _OF_PLUGINS = (
     "platform_core_scheduletick",
     "platform_core_operation",
     "platform_core_settingchange",
+    "platform_core_mail",
 )
 
 

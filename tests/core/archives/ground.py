@@ -20,6 +20,7 @@ GRANTS = {
     "flags": "SELECT * FROM waffle_flag WHERE name LIKE 'education.%'",
     "content types": "SELECT * FROM django_content_type WHERE app_label = 'education'",
     "django permissions": "SELECT * FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id",
+    "mails": "SELECT * FROM platform_core_mail",
     "first seen": "SELECT first_seen_at FROM platform_core_pluginrecord WHERE slug = 'education'",
     "migrations": "SELECT name FROM django_migrations WHERE app = 'education'",
 }
@@ -66,6 +67,7 @@ def left_of(database_url: str, slug: str = "education") -> list[str]:
             ("django_content_type", "app_label"),
             ("platform_core_pluginrecord", "slug"),
             ("identity_role", "provided_by"),
+            ("platform_core_mail", "plugin"),
         ):
             count = connection.execute(
                 sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
@@ -87,7 +89,7 @@ def _facts(connection: psycopg.Connection[Any], query: sql.Composable) -> tuple[
 
 
 def give_grants(database_url: str) -> None:
-    """Give the plugin grants of every kind, and switch its flag on."""
+    """Give the plugin grants of every kind and a mail that waits, and switch its flag on."""
     with psycopg.connect(database_url) as connection:
         for key, email in ((USER, "a@example.org"), (CLERK, "b@example.org")):
             connection.execute(
@@ -124,4 +126,9 @@ def give_grants(database_url: str) -> None:
                 "now(), 3, %s, %s, %s, %s, %s, %s, %s)",
                 [user, role, scope, of_unit, model, key, deleted],
             )
+        connection.execute(
+            "INSERT INTO platform_core_mail (id, template, plugin, language, recipient, recipient_digest, payload, state, "
+            "attempts, error, error_id, request_id, created_at) VALUES (gen_random_uuid(), 'education.told', 'education', "
+            "'en', 'a…@example.org', 'd', '\\x01', 'queued', 0, '', '', '', now())"
+        )
         connection.execute("UPDATE waffle_flag SET everyone = true WHERE name LIKE 'education.%'")
