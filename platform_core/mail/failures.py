@@ -6,6 +6,8 @@ import smtplib
 import traceback
 from collections.abc import Mapping
 
+from django.db import Error as DatabaseTrouble
+
 MOST_WORDS = 200
 
 
@@ -38,6 +40,8 @@ def failure_of(error: Exception) -> MailFailed:
             return (MailRefused if error.smtp_code >= 500 else MailNotSent)(told)
         case smtplib.SMTPResponseException():
             return MailNotSent(f"{name} {error.smtp_code}")
+        case DatabaseTrouble():  # of ours, which was away for a moment
+            return MailNotSent(name)
         case OSError() if not _is_of_provider(error):  # smtplib's other errors among them
             return MailNotSent(f"{name} {error.errno or ''}".strip())
     if _is_of_provider(error):

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 import pytest
 from django.core import mail
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.utils import timezone, translation
 from pydantic import ValidationError
 
 from platform_core.errors import Invalid
 from platform_core.mail import Mail, send_mail
+from platform_core.mail.failures import MailNotSent, failure_of
 from platform_core.mail.keeping import forget_mails
 from platform_core.mail.rendering import render
 from platform_core.models import MailMessage
@@ -194,3 +195,9 @@ def test_every_mail_of_identity_keeps_what_it_was_given() -> None:
     for one in MAILS:
         example = one.example()
         assert one.model_validate_json(json.dumps(example.model_dump(mode="json"))) == example
+
+
+def test_a_database_that_is_away_for_a_moment_gives_no_mail_up() -> None:
+    """Settings that are changed at run time are looked for while a mail is rendered."""
+    found = failure_of(OperationalError(f"gone while {READER} was read"))
+    assert (type(found), found.what) == (MailNotSent, "OperationalError")
