@@ -21,7 +21,7 @@ from platform_core.resource.conditional import is_unchanged, require_match, tag_
 from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
 from platform_core.resource.filters import check_parameters
 from platform_core.resource.gate import refuse
-from platform_core.resource.idempotency import claim
+from platform_core.resource.idempotency import claim, key_of
 from platform_core.resource.rendering import JSON, dumps
 from platform_core.resource.shape import FIELDS, shape_of
 from platform_core.runtime_settings.changing import reset_value, set_value, version_of
@@ -104,6 +104,7 @@ def _performed(request: HttpRequest, key: str, perform: Perform) -> HttpResponse
         refuse(actor, decision)
     check_parameters(request.GET, frozenset({DRY_RUN}), {})
     tries = wants_dry_run(request.GET)
+    key_of(request)  # one that cannot be a key is refused when nothing is kept under it, too
     header = request.headers.get("If-Match")
     with transaction.atomic():
         held = None if tries else claim(request, actor)

@@ -144,6 +144,8 @@ def test_a_trial_an_old_state_and_a_stranger_change_nothing(
     tag = operator.get(f"{SETTINGS}{TTL}/")["ETag"]
     tried = patch(operator, TTL, 3600, query="?dry_run=true")
     assert (tried.json()["value"], tried["Dry-Run"]) == ("3600", "true")
+    no_key = patch(operator, TTL, 3600, query="?dry_run=true", headers={"Idempotency-Key": ""})
+    assert (no_key.status_code, no_key.json()["code"]) == (422, "invalid_idempotency_key")
     assert not SettingChange.objects.exists()
 
     assert patch(operator, TTL, 3600).status_code == 200
