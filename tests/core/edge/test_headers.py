@@ -25,8 +25,11 @@ EVERYWHERE = {
 APP = "https://app.example.org"
 USERS = "/api/v1/identity/users/"
 
+pytestmark = (
+    pytest.mark.django_db
+)  # whoever asks is counted, by a limit that may have been changed at run time
 
-@pytest.mark.django_db
+
 @pytest.mark.parametrize(
     ("path", "status", "extra"),
     [
