@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
-from platform_core.encryption import decrypt, encrypt, is_current
+from platform_core.encryption import DecryptionError, decrypt, encrypt, is_current
 
 if TYPE_CHECKING:
     _Binary = models.BinaryField[str | None, str | None]
@@ -48,7 +48,7 @@ class EncryptedTextField(_Binary):
     The row's id is part of what is authenticated, so it has to be known before the row is saved, as ``BaseModel``'s is.
     Reading raises DecryptionError where the key is gone or the value was put there by hand. It is never part of history, is not
     found by its value, and is written by ``save()`` and ``bulk_create()`` alone. A row whose key is no longer the current
-    one is encrypted anew when it is saved.
+    one is encrypted anew when it is saved; what does not open stays as it is.
     """
 
     encrypted = True
@@ -63,11 +63,17 @@ class EncryptedTextField(_Binary):
         return f"{self.model._meta.label_lower}.{self.name}:{instance.pk}"
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Ciphertext | None:
-        """Return what to store; what was read and not touched is stored as it was."""
+        """Return what to store; what was not touched, and is of the current key or does not open, stays as it was."""
         held = model_instance.__dict__.get(self.attname)
         if isinstance(held, Ciphertext) and is_current(held) and not add:
             return held
-        text = getattr(model_instance, self.attname)
+        try:
+            text = getattr(model_instance, self.attname)
+        except DecryptionError:  # other fields of the row can be written all the same
+            if add:
+                raise
+            kept: Ciphertext = model_instance.__dict__[self.attname]
+            return kept
         if text is None:
             return None
         return Ciphertext(encrypt(text, place=self.place(model_instance)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from django.utils import timezone
 
+from platform_core.encryption import DecryptionError
 from platform_core.outbound import OutboundError, send
 from platform_core.webhooks.signing import signed_headers
 from platform_core.webhooks.timing import wished_wait
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 KEPT_BYTES: Final = 1000
 GONE: Final = 410
 _OVERLOADED: Final = frozenset({429, 502, 503, 504})
-_NO_TROUBLE: Final = frozenset({"invalid_url", "address_refused"})
+UNREADABLE: Final = "secret_unreadable"
+_NO_TROUBLE: Final = frozenset({"invalid_url", "address_refused", UNREADABLE})
 """Refused here, before anybody was asked."""
 
 
@@ -74,8 +76,12 @@ def secrets_in_force(endpoint: WebhookEndpoint) -> list[str]:
 def attempt(endpoint: WebhookEndpoint, message: WebhookMessage) -> Attempt:
     """Send ``message`` once to ``endpoint``."""
     body = body_of(message)
-    headers = signed_headers(secrets_in_force(endpoint), str(message.pk), int(time.time()), body)
     started = time.perf_counter()
+    try:
+        secrets = secrets_in_force(endpoint)
+    except DecryptionError:
+        return Attempt(error=UNREADABLE, duration_ms=0)
+    headers = signed_headers(secrets, str(message.pk), int(time.time()), body)
     try:
         answer = send("POST", endpoint.url, headers=headers, body=body, most_bytes=KEPT_BYTES)
     except OutboundError as error:

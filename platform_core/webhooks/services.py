@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
+from platform_core.encryption import DecryptionError
 from platform_core.models import WebhookDelivery, WebhookEndpoint, WebhookMessage, uuid7
 from platform_core.system import SLUG
 from platform_core.webhooks.catalogue import PING
@@ -19,12 +20,21 @@ if TYPE_CHECKING:
 def rotate_secret(*, endpoint: WebhookEndpoint, overlap: dt.timedelta) -> str:
     """Give ``endpoint`` a new secret and return it; the one before signs too for as long as ``overlap`` lasts."""
     secret = new_secret()
-    keeps = overlap > dt.timedelta()
-    endpoint.previous_secret = endpoint.secret if keeps else None
+    earlier = _readable_secret(endpoint) if overlap > dt.timedelta() else None
+    keeps = earlier is not None
+    endpoint.previous_secret = earlier
     endpoint.previous_secret_until = timezone.now() + overlap if keeps else None
     endpoint.secret = secret
     endpoint.save()
     return secret
+
+
+def _readable_secret(endpoint: WebhookEndpoint) -> str | None:
+    """Return the present secret; None when its key is gone: then nobody can sign by it any more."""
+    try:
+        return endpoint.secret
+    except DecryptionError:
+        return None
 
 
 def ping(*, endpoint: WebhookEndpoint) -> WebhookDelivery:

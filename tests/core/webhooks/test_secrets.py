@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
+from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from platform_core.conf.secrets import new_key
 from platform_core.encryption import decrypt_bytes
 from platform_core.models import (
     IdempotencyRecord,
@@ -137,3 +139,25 @@ def test_while_a_secret_is_rotated_both_sign(operator: Any, receive: Receive) ->
     latest.verify(arrived.body, arrived.headers)
     with pytest.raises(WebhookVerificationError):
         new.verify(arrived.body, arrived.headers)
+
+
+def test_without_its_key_nothing_is_sent_and_a_new_secret_helps(
+    operator: Any, receive: Receive, settings: Any
+) -> None:
+    receiver = receive()
+    place = f"{WEBHOOKS}{add(operator, receiver.url)['id']}/"
+    settings.PLATFORM_ENCRYPTION_KEYS = (SecretStr(new_key()),)
+    tell()
+    deliver()
+
+    (failed,) = operator.get(DELIVERIES).json()["data"]
+    assert (failed["state"], failed["error"]) == ("pending", "secret_unreadable")
+    assert receiver.arrived == []
+    assert operator.patch(place, {"description": "x"}).status_code == 200
+
+    made = operator.post(f"{place}rotate-secret/", {}).json()
+    assert made["previous_secret_until"] is None
+    operator.post(f"{place}ping/", {})
+    deliver()
+    (arrived,) = receiver.arrived
+    Webhook(made["secret"]).verify(arrived.body, arrived.headers)
