@@ -135,8 +135,11 @@ def _tell_endpoint(
         if endpoint.failing_since is not None:
             rows.update(failing_since=None, overloads=0, resting_until=None)
         return
-    since = endpoint.failing_since or now
-    overloads = endpoint.overloads + 1 if made.is_overload else 0
+    present = rows.select_for_update().first()  # somebody may have enabled it anew meanwhile
+    if present is None:
+        return
+    since = present.failing_since or now
+    overloads = present.overloads + 1 if made.is_overload else 0
     rest = rest_after(overloads, made.wished_s) if made.is_overload else None
     rows.update(
         failing_since=since,

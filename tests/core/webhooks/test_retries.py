@@ -7,13 +7,15 @@ import re
 import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
 from platform_core.models import AuditEvent, WebhookDelivery, WebhookEndpoint
 from platform_core.webhooks import attempting, timing
-from platform_core.webhooks.dispatching import call_senders
+from platform_core.webhooks.delivering import keep, next_due
+from platform_core.webhooks.dispatching import begin_turn, call_senders
 from tests.core.webhooks.receivers import Reply, always
 from tests.core.webhooks.steps import DELIVERIES, WEBHOOKS, Receive, add, deliver, let_pass, tell
 
@@ -147,6 +149,24 @@ def test_days_of_failure_disable_an_endpoint(operator: Any, receive: Receive) ->
     shown = operator.get(f"{WEBHOOKS}{endpoint['id']}/").json()
     assert (shown["enabled"], shown["disabled_because"]) == (False, "failing")
     assert AuditEvent.objects.get(action="disable").details == {"because": "failing"}
+
+
+def test_an_attempt_under_way_does_not_disable_what_was_enabled_meanwhile(operator: Any) -> None:
+    endpoint = add(operator, "https://hooks.example.org/in")
+    tell()
+    long_ago = timezone.now() - dt.timedelta(days=9)
+    WebhookEndpoint.objects.update(failing_since=long_ago, overloads=7)
+    WebhookDelivery.objects.update(attempts=5)
+    key = UUID(endpoint["id"])
+    due = next_due(key, begin_turn(key))
+    assert due is not None
+    assert operator.patch(f"{WEBHOOKS}{key}/", {"enabled": True}).status_code == 200
+    keep(due, attempting.Attempt(status=503, duration_ms=1))
+
+    found = WebhookEndpoint.objects.get()
+    assert (found.enabled, found.overloads) == (True, 1)
+    assert found.failing_since is not None
+    assert found.failing_since > long_ago
 
 
 def test_one_success_ends_the_days_of_failure(operator: Any, receive: Receive) -> None:
