@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from platform_core.audit import Event, record
 from platform_core.contributions import Route
 from platform_core.errors import Conflict
-from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
 from platform_core.resource.filters import LIST_PARAMETERS, check_parameters
-from platform_core.resource.idempotency import claim, key_of
 from platform_core.resource.pages import answer_page
 from platform_core.resource.pagination import bad_cursor, cursor_of, limit_of
 from platform_core.resource.problems import QueryRefused
@@ -22,6 +19,7 @@ from platform_core.resource.rendering import JSON, dumps
 from platform_core.resource.shape import FIELDS, shape_of
 from platform_core.system import descriptions
 from platform_core.system.listing import only, place_of, tell_methods
+from platform_core.system.performing import perform_once
 from platform_core.system.permissions import CANCEL_TASKS, RETRY_TASKS, VIEW_TASKS
 from platform_core.tasks.backend import engine
 from platform_core.tasks.engine import FINAL, Job
@@ -117,24 +115,14 @@ def _performed(
     if request.method == "OPTIONS":
         return tell_methods("OPTIONS, POST")
     only(request, "POST")
-    check_parameters(request.GET, frozenset({DRY_RUN}), {})
-    tries = wants_dry_run(request.GET)
-    key_of(request)  # one that cannot be a key is refused when nothing is kept under it, too
-    with transaction.atomic():
-        held = None if tries else claim(request, request.actor)  # type: ignore[attr-defined]  # set by the gate
-        earlier = None if held is None else held.earlier_answer()
-        if earlier is not None:
-            return earlier
+
+    def work() -> HttpResponse:
         job = _found(key)
         perform(job)
         record(Event(action=action, plugin=job.queue, target_type="task", target_id=job.id))
-        response = HttpResponse(dumps(shown_jobs([_found(key)])[0]), content_type=JSON)
-        if tries:
-            response[DRY_RUN_HEADER] = "true"
-            undo()
-        elif held is not None:
-            held.keep(response)
-    return response
+        return HttpResponse(dumps(shown_jobs([_found(key)])[0]), content_type=JSON)
+
+    return perform_once(request, work)
 
 
 def _found(key: str) -> Job:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ParseError
@@ -18,10 +17,8 @@ from platform_core.errors import Invalid
 from platform_core.models import SettingChange
 from platform_core.resource import ModelSerializer, Resource
 from platform_core.resource.conditional import is_unchanged, require_match, tag_of
-from platform_core.resource.dry_run import DRY_RUN, DRY_RUN_HEADER, undo, wants_dry_run
 from platform_core.resource.filters import check_parameters
 from platform_core.resource.gate import refuse
-from platform_core.resource.idempotency import claim, key_of
 from platform_core.resource.rendering import JSON, dumps
 from platform_core.resource.shape import FIELDS, shape_of
 from platform_core.runtime_settings.changing import reset_value, set_value, version_of
@@ -29,6 +26,7 @@ from platform_core.runtime_settings.overview import settings_in_force
 from platform_core.system import descriptions
 from platform_core.system.listing import only, tell_methods
 from platform_core.system.listings import SETTING
+from platform_core.system.performing import perform_once
 from platform_core.system.permissions import VIEW_SETTINGS
 
 if TYPE_CHECKING:
@@ -102,24 +100,14 @@ def _performed(request: HttpRequest, key: str, perform: Perform) -> HttpResponse
     decision = decide(actor, CHANGE_SETTINGS)
     if not decision:
         refuse(actor, decision)
-    check_parameters(request.GET, frozenset({DRY_RUN}), {})
-    tries = wants_dry_run(request.GET)
-    key_of(request)  # one that cannot be a key is refused when nothing is kept under it, too
     header = request.headers.get("If-Match")
-    with transaction.atomic():
-        held = None if tries else claim(request, actor)
-        earlier = None if held is None else held.earlier_answer()
-        if earlier is not None:
-            return earlier
+
+    def work() -> HttpResponse:
         _row(key)
         perform(key, _body(request), lambda version: require_match(header, _State(version)))
-        response = _answer(key, _row(key))
-        if tries:
-            response[DRY_RUN_HEADER] = "true"
-            undo()
-        elif held is not None:
-            held.keep(response)
-    return response
+        return _answer(key, _row(key))
+
+    return perform_once(request, work)
 
 
 def _row(key: str) -> dict[str, Any]:

@@ -6,19 +6,14 @@ import argparse
 import json
 import os
 import random
-import signal
 import sys
-import threading
 import time
-from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import psycopg
 
-CONCURRENCY = 3
-WORKERS = 2
-STUCK_AFTER_S = 120
+from tests.drills.worker_farm import STUCK_AFTER_S, kill_until
 
 
 def main() -> None:
@@ -92,40 +87,12 @@ FAULTS = {"noted before it is sent": note_before_sending, "another name each tim
 
 def run(mails: int, kills: int) -> int:
     """Keep workers running until all mails are sent or nothing moves, killing one now and then."""
-    killed, workers = 0, [start_worker() for _ in range(WORKERS)]
-    sent, last_change = 0, time.monotonic()
-    every = max(1, mails // (kills + 1))
-    try:
-        while (sent < mails or not jobs_ended()) and time.monotonic() < last_change + STUCK_AFTER_S:
-            now = count("SELECT count(*) FROM platform_core_mail WHERE state = 'sent'")
-            if now != sent:
-                sent, last_change = now, time.monotonic()
-            if killed < kills and sent >= (killed + 1) * every:
-                victim = workers.pop(random.randrange(len(workers)))
-                os.kill(victim, signal.SIGKILL)
-                os.waitpid(victim, 0)
-                killed += 1
-                workers.append(start_worker())
-            time.sleep(0.02)
-    finally:
-        for pid in workers:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-    return killed
+    return kill_until(count_sent, mails, kills, stuck_after_s=STUCK_AFTER_S, is_over=jobs_ended)
 
 
-def start_worker() -> int:
-    """Fork a worker and return its process id."""
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        from platform_core.tasks.working import work
-
-        work(threading.Event(), concurrency=CONCURRENCY)
-    finally:
-        os._exit(1)
+def count_sent() -> int:
+    """Return how many mails are sent."""
+    return count("SELECT count(*) FROM platform_core_mail WHERE state = 'sent'")
 
 
 def jobs_ended() -> bool:

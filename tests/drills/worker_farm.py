@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -64,15 +64,30 @@ def enqueue(name: str, jobs: int, pause: float) -> None:
 
 def run(jobs: int, kills: int, stuck_after_s: float) -> int:
     """Keep workers running until no job is left, killing one after each so many jobs; return how many were killed."""
-    every = max(1, jobs // (kills + 1))
+    return kill_until(count_ended, jobs, kills, stuck_after_s=stuck_after_s)
+
+
+def kill_until(
+    count_done: Callable[[], int],
+    goal: int,
+    kills: int,
+    *,
+    stuck_after_s: float,
+    is_over: Callable[[], bool] = lambda: True,
+) -> int:
+    """Keep workers running until ``goal`` is done and it is over, or nothing moves; return how many were killed.
+
+    One is killed after each so many that are done, and another takes its place.
+    """
+    every = max(1, goal // (kills + 1))
     killed, workers = 0, [start_worker() for _ in range(WORKERS)]
-    ended, last_change = 0, time.monotonic()
+    done, last_change = 0, time.monotonic()
     try:
-        while ended < jobs and time.monotonic() < last_change + stuck_after_s:
-            now = count_ended()
-            if now != ended:
-                ended, last_change = now, time.monotonic()
-            if killed < kills and ended >= (killed + 1) * every:
+        while (done < goal or not is_over()) and time.monotonic() < last_change + stuck_after_s:
+            now = count_done()
+            if now != done:
+                done, last_change = now, time.monotonic()
+            if killed < kills and done >= (killed + 1) * every:
                 victim = workers.pop(random.randrange(len(workers)))
                 os.kill(victim, signal.SIGKILL)
                 os.waitpid(victim, 0)
