@@ -115,6 +115,11 @@ class WebhookDelivery(models.Model):
             models.Index(
                 fields=["endpoint_id", "state", "created_at"], name="platform_core_webhook_of"
             ),
+            models.Index(
+                fields=["plugin", "state"],
+                condition=~Q(state="delivered"),
+                name="platform_core_webhook_open",
+            ),
         )
         constraints = (
             models.UniqueConstraint(
