@@ -43,7 +43,7 @@ def _connected(address: Address, port: int, timeout_s: float) -> socket.socket:
     try:
         connection.settimeout(timeout_s)
         connection.connect((str(address), port))
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no socket stays open
         connection.close()
         raise
     return connection
@@ -56,7 +56,7 @@ def _secured(connection: socket.socket, target: Target, deadline: Deadline) -> s
     except ssl.SSLError as error:
         connection.close()
         raise TLSFailed from error
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C too: no socket stays open
         connection.close()
         if isinstance(error, TimeoutError):
             raise TimedOut from error
