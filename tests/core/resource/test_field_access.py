@@ -77,6 +77,11 @@ def test_what_is_not_said_follows() -> None:
     assert isinstance(FieldAccess(change=Never()).view, Always)
 
 
+def test_it_tells_both_rules() -> None:
+    told = repr(FieldAccess(view=Granted("slug.view_x"), change=Never()))
+    assert told == "FieldAccess(view=Granted('slug.view_x'), change=Never())"
+
+
 @pytest.mark.parametrize("given", [{}, {"view": "slug.view_x"}, {"change": True}])
 def test_what_is_no_rule_is_refused(given: dict[str, object]) -> None:
     with pytest.raises(TypeError):
