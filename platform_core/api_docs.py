@@ -15,7 +15,7 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from orjson import loads
 
-from platform_core.resource.openapi import PlatformSchemaGenerator
+from platform_core.resource.openapi.generator import PlatformSchemaGenerator
 from platform_core.resource.problems import problem
 from platform_core.resource.rendering import dumps
 

@@ -18,12 +18,12 @@ from platform_core.resource.base import PERMISSION_ACTIONS
 from platform_core.resource.bulk import BULK_PREFIX, bulk_routes
 from platform_core.resource.declared import filters_of, name_of
 from platform_core.resource.deprecation import deprecation_problems
-from platform_core.resource.descriptions import mark_described
 from platform_core.resource.exports import EXPORT_PARAMETERS
 from platform_core.resource.field_access import field_rule_problems
 from platform_core.resource.filters import LIST_PARAMETERS, ORDERING, SEARCH
 from platform_core.resource.gate import guard
 from platform_core.resource.nesting import parents_of
+from platform_core.resource.openapi.routes import mark_described
 from platform_core.resource.operations import STANDARD_ACTIONS, operations_of
 from platform_core.resource.rate_limits import RateLimit
 

@@ -19,7 +19,7 @@ def rest_framework_settings(authentication: Sequence[str]) -> dict[str, Any]:
         "DEFAULT_RENDERER_CLASSES": [f"{_PACKAGE}.rendering.OrjsonRenderer"],
         "DEFAULT_PARSER_CLASSES": [f"{_PACKAGE}.rendering.OrjsonParser"],
         "DEFAULT_CONTENT_NEGOTIATION_CLASS": f"{_PACKAGE}.rendering.JSONNegotiation",
-        "DEFAULT_SCHEMA_CLASS": f"{_PACKAGE}.openapi.PlatformSchema",
+        "DEFAULT_SCHEMA_CLASS": f"{_PACKAGE}.openapi.schema.PlatformSchema",
         "DEFAULT_THROTTLE_CLASSES": [],
         "DEFAULT_METADATA_CLASS": None,
         "DEFAULT_VERSIONING_CLASS": None,
@@ -38,7 +38,7 @@ def spectacular_settings(title: str, version: str) -> dict[str, Any]:
     return {
         "TITLE": title,
         "VERSION": version,
-        "DEFAULT_GENERATOR_CLASS": f"{_PACKAGE}.openapi.PlatformSchemaGenerator",
+        "DEFAULT_GENERATOR_CLASS": f"{_PACKAGE}.openapi.generator.PlatformSchemaGenerator",
         "OAS_VERSION": "3.1.1",
         "SCHEMA_PATH_PREFIX": r"/api/v[0-9]+",
         "SERVE_INCLUDE_SCHEMA": False,

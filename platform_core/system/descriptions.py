@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from platform_core.resource.answers import (
+from platform_core.resource.openapi.answers import (
     ALWAYS_POSSIBLE,
     PROBLEM_SCHEMA,
     STATUS_TITLES,
@@ -13,7 +13,7 @@ from platform_core.resource.answers import (
     page_of,
     page_parameters,
 )
-from platform_core.resource.conventions import (
+from platform_core.resource.openapi.conventions import (
     ETAG,
     IF_MATCH,
     IF_NONE_MATCH,

@@ -10,9 +10,9 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from platform_core.resource import Resource, not_found
-from platform_core.resource.descriptions import operations_in
 from platform_core.resource.nesting import Parent
-from platform_core.resource.openapi import PlatformSchemaGenerator
+from platform_core.resource.openapi.generator import PlatformSchemaGenerator
+from platform_core.resource.openapi.routes import operations_in
 
 CORE = "core"
 """The name of the table of what no plugin serves."""

@@ -6,7 +6,7 @@ import pytest
 from django.utils.translation import override
 
 from platform_core.compatibility.documents import compare
-from platform_core.resource.openapi import PlatformSchemaGenerator
+from platform_core.resource.openapi.generator import PlatformSchemaGenerator
 from tools.released_api import essence, latest, read
 
 

@@ -21,7 +21,7 @@ from schemathesis.hooks import GLOBAL_HOOK_DISPATCHER
 from schemathesis.transport.serialization import Binary
 
 from platform_core.exchange.writing import FORMATS
-from platform_core.resource.descriptions import operations_in
+from platform_core.resource.openapi.routes import operations_in
 from platform_core.testing.contract.fuzzing import leaving_nothing, one_connection, quiet
 from platform_core.testing.contract.subjects import undone
 from tests.access.operations import Operation, mounted_operations

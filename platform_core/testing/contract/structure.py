@@ -24,7 +24,7 @@ from platform_core import hookspecs
 from platform_core.access import ANONYMOUS, Actor, Granted, Rule, Where, system_actor
 from platform_core.models.checks import check_models
 from platform_core.registry import installed
-from platform_core.resource.openapi import PlatformSchemaGenerator
+from platform_core.resource.openapi.generator import PlatformSchemaGenerator
 from platform_core.resource.routing import resource_urls
 from platform_core.testing.actors import GrantsDouble, new_user
 from platform_core.testing.contract.nesting import below_parents

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from platform_core.resource import not_found
-from platform_core.resource.openapi import PlatformSchemaGenerator
+from platform_core.resource.openapi.generator import PlatformSchemaGenerator
 from platform_identity.adapters.openapi import describe_sign_in
 from platform_identity.testing import auth_header, grant, make_role, make_unit, make_user
 

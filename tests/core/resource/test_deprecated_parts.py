@@ -17,7 +17,7 @@ from platform_core.compatibility.documents import compare
 from platform_core.registry.diagnosis_installation import _sunsets
 from platform_core.registry.item_facts import facts_of
 from platform_core.resource import Deprecated, build_plugin_urls
-from platform_core.resource.openapi import PlatformSchemaGenerator
+from platform_core.resource.openapi.generator import PlatformSchemaGenerator
 from tests.core.resource.conftest import Library
 from tests.core.resource.testapp.resources import SLUG, BookResource, BranchResource
 

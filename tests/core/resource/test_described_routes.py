@@ -15,7 +15,7 @@ from openapi_spec_validator import validate
 
 from platform_core.contributions import PUBLIC, SIGNED_IN, Route
 from platform_core.resource import build_plugin_urls
-from platform_core.resource.openapi import PlatformSchemaGenerator
+from platform_core.resource.openapi.generator import PlatformSchemaGenerator
 from tests.core.resource.testapp.resources import RESOURCES, SLUG
 
 ROOT = f"/api/v1/{SLUG}/"

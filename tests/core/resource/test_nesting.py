@@ -12,7 +12,7 @@ from django.urls import include, path
 from waffle.testutils import override_flag
 
 from platform_core.resource import build_plugin_urls
-from platform_core.resource.openapi import PlatformSchemaGenerator
+from platform_core.resource.openapi.generator import PlatformSchemaGenerator
 from tests.core.resource.conftest import Library, codes
 from tests.core.resource.testapp.models import Book
 from tests.core.resource.testapp.resources import SLUG, BookResource, BranchResource, ShelfResource

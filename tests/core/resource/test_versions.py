@@ -20,7 +20,7 @@ from platform_core.prefix_routing import PluginResolver
 from platform_core.registry.contents import contribution_name
 from platform_core.registry.item_facts import facts_of
 from platform_core.resource import Deprecated, ModelSerializer, check_resource, plugin_resolvers
-from platform_core.resource.openapi import PlatformSchemaGenerator
+from platform_core.resource.openapi.generator import PlatformSchemaGenerator
 from platform_core.testing.contract import structure
 from platform_core.testing.contract.subjects import ResourceSubject
 from tests.core.resource.conftest import Library, codes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from platform_core.exchange.writing import DELIMITERS, FORMATS
-from platform_core.resource.conventions import Schema, query_parameter
 from platform_core.resource.exports import DELIMITER, FORMAT
 from platform_core.resource.import_rows import MOST_ROWS
+from platform_core.resource.openapi.conventions import Schema, query_parameter
 from platform_core.resource.rendering import JSON
 from platform_core.resource.uploads import FILE, MODES, MOST_BYTES
 

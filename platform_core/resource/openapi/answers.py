@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from platform_core.resource.conventions import Schema, query_parameter
+from platform_core.resource.openapi.conventions import Schema, query_parameter
 from platform_core.resource.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from platform_core.resource.rendering import JSON
 from platform_core.resource.representation import partial_plan_of

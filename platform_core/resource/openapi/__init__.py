@@ -1,0 +1,1 @@
+"""How resources and routes are told in OpenAPI 3.1."""
