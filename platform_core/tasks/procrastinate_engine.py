@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from procrastinate import exceptions
-from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.jobs import Job as Row
 from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
-from psycopg.errors import UniqueViolation
 
 from platform_core.tasks.engine import (
-    ClaimLost,
     Control,
     Execute,
     Job,
     JobStatus,
     Submission,
 )
+from platform_core.tasks.procrastinate_claim import RowClaim, claim_of
+from platform_core.tasks.procrastinate_connector import RowConnector, now
 
 _STATUS: Mapping[str, JobStatus] = {
     "todo": "waiting",
@@ -48,121 +44,12 @@ SELECT j.id, j.task_name, j.queue_name, j.args::text, j.status::text, j.attempts
 FROM procrastinate_jobs AS j
 """
 
-T = TypeVar("T")
-
-
-class _Connector(DjangoConnector):
-    """Runs procrastinate's statements at once, on Django's connection of this thread and in its transaction."""
-
-    # Errors stay those of Django, which the rest of the platform knows how to answer; only a taken key is told apart.
-
-    def execute_query(self, query: Any, **arguments: Any) -> None:
-        with _taken_keys_told(), self.connection.cursor() as cursor:
-            cursor.execute(query, self._wrap_json(arguments))
-
-    def execute_query_one(self, query: Any, **arguments: Any) -> dict[str, Any]:
-        return self.execute_query_all(query, **arguments)[0]
-
-    def execute_query_all(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
-        with _taken_keys_told(), self.connection.cursor() as cursor:
-            cursor.execute(query, self._wrap_json(arguments))
-            return list(self._dictfetch(cursor))
-
-    async def execute_query_async(self, query: Any, **arguments: Any) -> None:
-        self.execute_query(query, **arguments)
-
-    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
-        return self.execute_query_one(query, **arguments)
-
-    async def execute_query_all_async(self, query: Any, **arguments: Any) -> list[dict[str, Any]]:
-        return self.execute_query_all(query, **arguments)
-
-    def _dictfetch(self, cursor: Any) -> Iterator[dict[str, Any]]:
-        for row in super()._dictfetch(cursor):
-            if isinstance(row.get("args"), str):  # Django leaves JSON to its fields
-                row["args"] = json.loads(row["args"])
-            yield row
-
-
-@contextmanager
-def _taken_keys_told() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, UniqueViolation):
-            raise
-        name = error.__cause__.diag.constraint_name
-        raise exceptions.UniqueViolation(constraint_name=name, queueing_lock=None) from error
-
-
-def _now(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine that never waits returns."""
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-    raise RuntimeError("The coroutine waited for something.")
-
-
-@dataclass(frozen=True, slots=True)
-class RowClaim:
-    """The hold of one worker on one attempt of a job, which is the fence against a second one that runs it too."""
-
-    jobs: JobManager
-    row: Row
-    job: Job
-
-    def complete(self) -> None:
-        """Note that the job is done; raises ClaimLost."""
-        self._hold()
-        _now(self.jobs.finish_job(self.row, Status.SUCCEEDED, delete_job=False))
-
-    def forget(self) -> None:
-        """Remove the job, which is done; raises ClaimLost."""
-        self._hold()
-        _now(self.jobs.finish_job(self.row, Status.SUCCEEDED, delete_job=True))
-
-    def fail(self, status: Literal["failed", "cancelled"]) -> None:
-        """Note that the job has ended without success; raises ClaimLost."""
-        self._hold()
-        ended = Status.FAILED if status == "failed" else Status.ABORTED
-        _now(self.jobs.finish_job(self.row, ended, delete_job=False))
-
-    def put_back(self, not_before: dt.datetime) -> bool:
-        """Queue the job again and return True; raises ClaimLost.
-
-        One that was asked to stop, or whose key waits again meanwhile, ends as cancelled instead.
-        """
-        if not self._hold():
-            try:
-                with transaction.atomic():
-                    _now(self.jobs.retry_job(self.row, retry_at=not_before))
-            except exceptions.UniqueViolation:
-                pass
-            else:
-                return True
-        _now(self.jobs.finish_job(self.row, Status.ABORTED, delete_job=False))
-        return False
-
-    def _hold(self) -> bool:
-        """Lock the job as this worker's attempt, and tell whether it was asked to stop."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT abort_requested FROM procrastinate_jobs WHERE id = %s AND status = 'doing' "
-                "AND worker_id IS NOT DISTINCT FROM %s AND attempts = %s FOR UPDATE",
-                [self.row.id, self.row.worker_id, self.row.attempts],
-            )
-            found = cursor.fetchone()
-        if found is None:
-            raise ClaimLost(f"Job {self.row.id} is no longer this worker's.")
-        return bool(found[0])
-
 
 class ProcrastinateEngine:
     """Keeps jobs in procrastinate's tables and runs them in threads; see ``Engine``."""
 
     def __init__(self) -> None:
-        self.jobs = JobManager(_Connector())
+        self.jobs = JobManager(RowConnector())
         self.stalled_after_s = float(settings.PLATFORM.deployment.core.task_stalled_after)
 
     def enqueue(self, submission: Submission) -> Job:
@@ -254,8 +141,8 @@ class ProcrastinateEngine:
 
     def purge(self, *, succeeded_h: int, others_h: int) -> None:
         """Forget jobs that ended so many hours ago."""
-        _now(self.jobs.delete_old_jobs(succeeded_h))
-        _now(
+        now(self.jobs.delete_old_jobs(succeeded_h))
+        now(
             self.jobs.delete_old_jobs(
                 others_h, include_failed=True, include_cancelled=True, include_aborted=True
             )
@@ -307,11 +194,11 @@ class ProcrastinateEngine:
 
     def join(self) -> int:
         """Register a worker and return its number."""
-        return _now(self.jobs.register_worker())
+        return now(self.jobs.register_worker())
 
     def leave(self, worker: int) -> None:
         """Take a worker that has ended out; what it still held counts as stalled."""
-        _now(self.jobs.unregister_worker(worker))
+        now(self.jobs.unregister_worker(worker))
 
     def beat(self, worker: int) -> bool:
         """Give a sign of life; tell whether the worker still counts as one."""
@@ -324,10 +211,10 @@ class ProcrastinateEngine:
 
     def fetch(self, worker: int, queues: Sequence[str]) -> RowClaim | None:
         """Claim the next job of ``queues`` for a worker."""
-        row = _now(self.jobs.fetch_job(list(queues), worker))
+        row = now(self.jobs.fetch_job(list(queues), worker))
         if row is None:
             return None
-        return RowClaim(self.jobs, row, _of_row(row))
+        return claim_of(self.jobs, row)
 
     def to_stop(self, job_ids: Sequence[str]) -> Sequence[str]:
         """Return those running jobs that were asked to stop."""
@@ -341,17 +228,17 @@ class ProcrastinateEngine:
 
     def held(self, worker: int) -> Sequence[RowClaim]:
         """Return the jobs that a worker holds."""
-        rows = _now(self.jobs.list_jobs_async(worker_id=worker, status=Status.DOING.value))
-        return [RowClaim(self.jobs, row, _of_row(row)) for row in rows]
+        rows = now(self.jobs.list_jobs_async(worker_id=worker, status=Status.DOING.value))
+        return [claim_of(self.jobs, row) for row in rows]
 
     def stalled(self, after_s: float) -> Sequence[RowClaim]:
         """Return the jobs whose workers are dead."""
-        rows = _now(self.jobs.get_stalled_jobs(seconds_since_heartbeat=after_s))
-        return [RowClaim(self.jobs, row, _of_row(row)) for row in rows]
+        rows = now(self.jobs.get_stalled_jobs(seconds_since_heartbeat=after_s))
+        return [claim_of(self.jobs, row) for row in rows]
 
     def forget_dead(self, after_s: float) -> None:
         """Take the workers out that gave no sign of life for long."""
-        _now(self.jobs.prune_stalled_workers(after_s))
+        now(self.jobs.prune_stalled_workers(after_s))
 
     def _select(self, condition: str, *parameters: Any) -> list[Job]:
         with connection.cursor() as cursor:
@@ -373,18 +260,6 @@ class ProcrastinateEngine:
                 )
                 for row in cursor.fetchall()
             ]
-
-
-def _of_row(row: Row) -> Job:
-    return Job(
-        id=str(row.id),
-        task=row.task_name,
-        queue=row.queue,
-        payload=row.task_kwargs,
-        status="running",
-        attempts=row.attempts,
-        priority=row.priority,
-    )
 
 
 def _handed_in(row: Row, submission: Submission) -> Job:

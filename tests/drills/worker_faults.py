@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from platform_core.tasks.procrastinate_engine import ProcrastinateEngine, RowClaim
+from platform_core.tasks.procrastinate_claim import RowClaim
+from platform_core.tasks.procrastinate_engine import ProcrastinateEngine
 
 
 class _Acknowledged(RowClaim):
