@@ -17,7 +17,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
-from platform_core.conf.secrets import create_private_file, key_bytes, new_key
+from platform_core.conf.secrets import key_bytes, new_key
+from platform_core.durable import create_private_file
 
 FILE = Path("keys") / "encryption.key"
 

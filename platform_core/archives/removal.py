@@ -17,8 +17,9 @@ from platform_core.archives.taking import applied_migrations, portable_grants, t
 from platform_core.archives.writing import ArchiveWriter
 from platform_core.audit import Event, record
 from platform_core.conf.deployment import Deployment
+from platform_core.durable import replace_file
 from platform_core.observability.exceptions import message_of
-from platform_core.registry.configuration import replace_file, write_lists
+from platform_core.registry.configuration import write_lists
 from platform_core.registry.lists import Lists
 from platform_core.registry.ownership import known_labels, owner_of_table, tables_of
 from platform_core.registry.problems import PluginErrors, PluginProblem

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from platform_core.conf.deployment import Deployment
-from platform_core.conf.secrets import create_private_file
+from platform_core.durable import create_private_file
+from platform_core.signing_keys import new_private_key, private_key_of
 
 FILE = Path("keys") / "audit-signing.pem"
 
@@ -51,7 +52,7 @@ def signing_key(deployment: Deployment) -> SigningKey:
         return _of_pem(configured.get_secret_value(), "PLATFORM_AUDIT_SIGNING_KEY")
     file = deployment.data_dir / FILE
     if not file.exists():
-        create_private_file(file, _new_pem())
+        create_private_file(file, new_private_key())
     return _of_pem(file.read_text(encoding="ascii"), str(FILE))
 
 
@@ -84,21 +85,6 @@ def is_signed(text: bytes, signature: str, public: Ed25519PublicKey) -> bool:
 @lru_cache(maxsize=4)
 def _of_pem(text: str, place: str) -> SigningKey:
     try:
-        found = serialization.load_pem_private_key(text.encode(), password=None)
-    except (ValueError, TypeError) as error:
-        raise KeyUnusable(f"{place} holds no private key in PEM without a password.") from error
-    if not isinstance(found, Ed25519PrivateKey):
-        raise KeyUnusable(f"The key in {place} is not one of Ed25519.")
-    return SigningKey(found)
-
-
-def _new_pem() -> str:
-    return (
-        Ed25519PrivateKey.generate()
-        .private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        .decode("ascii")
-    )
+        return SigningKey(private_key_of(text))
+    except ValueError as error:
+        raise KeyUnusable(f"The key in {place} {error}.") from error

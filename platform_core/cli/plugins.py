@@ -19,7 +19,8 @@ from platform_core.cli.plan_view import show_changes, show_plan
 from platform_core.cli.plugin_costs import costs
 from platform_core.cli.plugin_view import show_list, show_plugin
 from platform_core.conf.deployment import FILE_NAME, Deployment
-from platform_core.registry.configuration import replace_file, write_lists
+from platform_core.durable import replace_file
+from platform_core.registry.configuration import write_lists
 from platform_core.registry.discovery import discover
 from platform_core.registry.inventory import held_back, inspect_plugin, list_plugins
 from platform_core.registry.lists import Lists

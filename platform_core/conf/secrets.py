@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from platform_core.conf.settings import read_variable
+from platform_core.durable import create_private_file
 from platform_core.registry.problems import PluginErrors, PluginProblem
 
 KEY_BYTES = 32
@@ -38,22 +38,6 @@ def kept_secret(name: str, environ: Mapping[str, str], file: Path) -> str:
     if not file.exists():
         create_private_file(file, secrets.token_urlsafe(48))
     return file.read_text(encoding="utf-8").strip()
-
-
-def create_private_file(file: Path, text: str) -> bool:
-    """Write ``text`` to the new ``file`` with mode 0600, whole or not at all; False when it exists already."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.link(draft, file)
-    except FileExistsError:
-        return False
-    finally:
-        draft.unlink()
-    return True
 
 
 def key_bytes(text: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from django.core.mail import EmailMessage
 from django.core.mail.backends import filebased
 
-from platform_core.durable import sync_folder
+from platform_core.durable import replace_private_file
 
 _ODD = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -32,16 +31,6 @@ class EmailBackend(filebased.EmailBackend):
         for one in email_messages:
             message = one.message()
             local_part = str(message["Message-ID"]).strip("<>").partition("@")[0]
-            self._keep(_ODD.sub("_", local_part), message.as_bytes())
+            name = f"{_ODD.sub('_', local_part)}.eml"
+            replace_private_file(Path(self.file_path) / name, message.as_bytes())
         return len(email_messages)
-
-    def _keep(self, name: str, content: bytes) -> None:
-        finished = Path(self.file_path) / f"{name}.eml"
-        unfinished = finished.with_suffix(f".{os.getpid()}.part")
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(finished)
-        sync_folder(finished.parent)

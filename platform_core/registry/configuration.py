@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Array
 
-from platform_core.durable import sync_folder
+from platform_core.durable import replace_file
 from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors, PluginProblem
 
@@ -92,24 +90,3 @@ def _change(array: Array, wanted: Sequence[str]) -> None:
     for slug in wanted:
         if slug not in array:
             array.append(slug)
-
-
-def replace_file(file: Path, content: bytes) -> None:
-    """Put ``content`` in the place of ``file`` in one step that lasts; mode and owner stay. Raises OSError."""
-    target = file.resolve()
-    known = target.stat()
-    draft = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fchmod(stream.fileno(), known.st_mode & 0o7777)
-            if (known.st_uid, known.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(stream.fileno(), known.st_uid, known.st_gid)
-            os.fsync(stream.fileno())
-        draft.replace(target)
-    except BaseException:  # Ctrl-C too: no draft stays
-        draft.unlink(missing_ok=True)
-        raise
-    sync_folder(target.parent)

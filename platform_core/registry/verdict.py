@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import platform_core
+from platform_core.durable import replace_private_file
 from platform_core.registry.discovery import Candidate, Candidates
 from platform_core.registry.holding import Standing
 from platform_core.registry.lists import Lists
@@ -135,14 +135,9 @@ def keep_verdict(data_dir: Path, key: str, lists: Lists, verdict: Verdict) -> No
     known = [one for one in _read(data_dir) if one.key != key][-KEPT + 1 :]
     new = _Entry(key=key, lists=lists.as_dict(), held=verdict)
     document = [asdict(one) for one in (*known, new)]
-    draft = data_dir / f".{FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}"
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(document, stream)
-        draft.replace(data_dir / FILE_NAME)
+        replace_private_file(data_dir / FILE_NAME, json.dumps(document).encode())
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise _not_writable(data_dir, error) from error
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from django.db import transaction
 
 from platform_core.access import acting_as, system_actor
-from platform_core.conf.secrets import create_private_file
 from platform_core.contributions import FirstRunContext
+from platform_core.durable import create_private_file
 from platform_core.observability import security_event
 from platform_identity.models import Role, RoleAssignment
 from platform_identity.services.assignments import assign_role

@@ -58,12 +58,6 @@ def test_concurrent_first_starts_agree_on_one_key() -> None:
     assert [one.name for one in keys.key_file().parent.iterdir()] == [keys.key_file().name]
 
 
-def test_a_start_that_comes_late_uses_the_key_that_is_there() -> None:
-    before = keys.key_ring().kid
-    keys._create_key_file(keys.key_file())
-    assert keys.key_ring().kid == before
-
-
 def test_a_rotation_elsewhere_is_seen_here() -> None:
     before = keys.key_ring()
     text = keys.key_file().read_text()

@@ -9,7 +9,7 @@ from pydantic import SecretStr, field_validator
 
 from platform_core.conf.database import database_settings
 from platform_core.conf.deployment import find_deployment
-from platform_core.conf.secrets import create_private_file, kept_secret, required_secret
+from platform_core.conf.secrets import kept_secret, required_secret
 from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
 from platform_core.registry.problems import PluginErrors
 
@@ -125,16 +125,6 @@ def test_a_kept_secret_is_made_once_and_private(tmp_path: Path) -> None:
     assert kept_secret("SECRET_KEY", {}, file) == first
     assert file.stat().st_mode & 0o777 == 0o600
     assert kept_secret("SECRET_KEY", {"SECRET_KEY": "given"}, file) == "given"
-
-
-def test_a_private_file_is_never_overwritten(tmp_path: Path) -> None:
-    file = tmp_path / "key"
-
-    assert create_private_file(file, "one")
-    assert not create_private_file(file, "two")
-
-    assert file.read_text() == "one"
-    assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
 def test_a_database_that_does_not_run_yet_may_lie_below_any_path(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.db import connection
 from django.test import Client
 
@@ -189,8 +190,11 @@ def test_a_mail_in_a_file_replaces_itself_when_it_is_written_again(tmp_path: Pat
         run_waiting_jobs()
         (file,) = (tmp_path / "var" / "mail").iterdir()
         first = file.read_bytes()
-        EmailBackend(file_path=str(file.parent))._keep(str(kept.pk), b"again")
+        again = EmailMessage("again", headers={"Message-ID": f"<{kept.pk}@elsewhere.example>"})
+        EmailBackend(file_path=str(file.parent)).send_messages([again])
 
     assert file.name == f"{kept.pk}.eml"
     assert CODE.encode() in first
-    assert [one.read_bytes() for one in file.parent.iterdir()] == [b"again"]
+    (only,) = file.parent.iterdir()
+    assert b"Subject: again" in only.read_bytes()
+    assert CODE.encode() not in only.read_bytes()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import fcntl
 import hashlib
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -17,7 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from django.conf import settings
 
 from platform_core.conf import settings_of
+from platform_core.durable import create_private_file, replace_private_file
 from platform_core.observability import security_event
+from platform_core.signing_keys import new_private_key, private_key_of
 from platform_identity.errors import SigningKeyError
 from platform_identity.settings import IdentitySettings
 
@@ -58,7 +58,7 @@ def key_ring() -> KeyRing:
     try:
         status = file.stat()
     except FileNotFoundError:
-        _create_key_file(file)
+        create_private_file(file, new_private_key())
         status = file.stat()
     return _ring_of_file(file, status.st_mtime_ns, status.st_ino)
 
@@ -77,8 +77,7 @@ def rotate_signing_key() -> KeyRing:
     with (file.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         blocks = _blocks(file.read_text(encoding="ascii"))
-        draft = _draft(file, _new_key() + blocks[0])
-        draft.replace(file)
+        replace_private_file(file, (new_private_key() + blocks[0]).encode())
     ring = key_ring()
     security_event("identity.signing_key_rotated", kid=ring.kid)
     return ring
@@ -116,47 +115,9 @@ def _blocks(text: str) -> list[str]:
 
 def _private_key(pem: str) -> Ed25519PrivateKey:
     try:
-        key = serialization.load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError):
-        # The parser's message may quote the input, so it is not chained.
-        raise SigningKeyError(
-            "A signing key is not an unencrypted private key in PEM form."
-        ) from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise SigningKeyError("A signing key is not an Ed25519 key.")
-    return key
-
-
-def _new_key() -> str:
-    return (
-        Ed25519PrivateKey.generate()
-        .private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        .decode("ascii")
-    )
-
-
-def _create_key_file(file: Path) -> None:
-    """Create ``file`` whole; of processes that start at once the first wins and the others use its key."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = _draft(file, _new_key())
-    try:
-        os.link(draft, file)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-
-
-def _draft(file: Path, text: str) -> Path:
-    draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(text)
-    return draft
+        return private_key_of(pem)
+    except ValueError as error:
+        raise SigningKeyError(f"A signing key {error}.") from error
 
 
 def _base64url(data: bytes) -> str:
