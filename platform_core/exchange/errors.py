@@ -23,6 +23,10 @@ class TooLarge(Invalid):
     status = 413
 
 
+class TooMuchAtOnce(TooLarge):
+    """The file is no larger than is read, but than is read while a client waits."""
+
+
 class CellTooLong(Exception):
     """A text is longer than a cell of the format holds."""
 

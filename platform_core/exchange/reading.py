@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from platform_core.exchange.errors import CellRefused, Unreadable
 from platform_core.exchange.writing import BYTE_ORDER_MARK, DELIMITERS
+from platform_core.exchange.xlsx_inspecting import Limits
 from platform_core.exchange.xlsx_reading import read_sheet
 
 MOST_COLUMNS = 1_000
@@ -22,6 +23,8 @@ PROBLEM_COLUMN = "_problem"
 """The column that says what was wrong in a file of failed rows; it is passed over when the file comes back."""
 
 _GUESSED_FROM = 65_536
+_MOST_HEADING = 1_000
+_MOST_NESTED = 100
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 
@@ -48,9 +51,9 @@ class Table:
 
 
 def open_table(
-    content: bytes, format_name: str, *, delimiter: str = "", sheet: str = "", most_unpacked: int
+    content: bytes, format_name: str, *, delimiter: str = "", sheet: str = "", limits: Limits
 ) -> Table:
-    """Return the table in ``content``; ``most_unpacked`` are the bytes that a packed file may unpack to.
+    """Return the table in ``content``; ``limits`` say what a packed file may unpack to.
 
     Raises ``Unreadable`` and ``TooLarge``, also while rows are taken.
     """
@@ -59,7 +62,7 @@ def open_table(
     if format_name == "jsonl":
         return Table((), _json_rows(content), "jsonl")
     if format_name == "xlsx":
-        lines: Iterator[tuple[int, Sequence[Any]]] = read_sheet(content, sheet, most_unpacked)
+        lines: Iterator[tuple[int, Sequence[Any]]] = read_sheet(content, sheet, limits)
         return _table(lines, "xlsx", "comma")
     text = _decoded(content)
     guessed = delimiter or _delimiter_of(text)
@@ -75,6 +78,8 @@ def _table(lines: Iterator[tuple[int, Sequence[Any]]], name: str, delimiter: str
         headings.pop()
     if len(headings) > MOST_COLUMNS:
         raise Unreadable(_("The file has too many columns."), code="too_many_columns")
+    if any(len(heading) > _MOST_HEADING for heading in headings):
+        raise Unreadable(_("The file has a heading that is too long."), code="long_heading")
     nameless = [str(place) for place, heading in enumerate(headings, 1) if not heading]
     if nameless:
         message = _("These columns have no heading: {columns}.")
@@ -164,11 +169,21 @@ def _json_rows(content: bytes) -> Iterator[SourceRow]:
             found = orjson.loads(part)
         except orjson.JSONDecodeError:
             found = None
-        if isinstance(found, dict):
-            yield SourceRow(number, line, found)
-        else:
+        refusal = None
+        if not isinstance(found, dict):
             refusal = CellRefused(_("The line is not a JSON object."), "malformed_json")
-            told = {PROBLEM_COLUMN: "", "line": part.decode().strip()}
-            yield SourceRow(number, line, told, refusal)
+        elif part.count(b"[") + part.count(b"{") > _MOST_NESTED and not _can_be_written(found):
+            refusal = CellRefused(_("The line is nested too deeply."), "too_deep")
+        told = {PROBLEM_COLUMN: "", "line": part.decode().strip()} if refusal else found
+        yield SourceRow(number, line, told or {}, refusal)
     if not number:
         raise Unreadable(_("The file has no rows."), code="empty_file")
+
+
+def _can_be_written(found: Any) -> bool:
+    """Tell whether what was read can be written again: the library reads deeper than it writes."""
+    try:
+        orjson.dumps(found)
+    except orjson.JSONEncodeError:
+        return False
+    return True

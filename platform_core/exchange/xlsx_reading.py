@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -14,25 +12,21 @@ from django.utils.translation import gettext_lazy as _
 
 from platform_core.errors import DomainError
 from platform_core.exchange.cells import Untaken
-from platform_core.exchange.errors import CellRefused, TooLarge, Unreadable
+from platform_core.exchange.errors import CellRefused, Unreadable
+from platform_core.exchange.xlsx_inspecting import Limits, inspect
 from platform_core.exchange.xlsx_writing import unescape
 
-MOST_PARTS: Final = 1_000
 _MOST_BLANK_LINES: Final = 10_000
 _MOST_CELLS: Final = 2_000
 """In one line: a cell in the last column of a sheet would make every line as long."""
-_PIECE: Final = 65_536
-_ENTITY = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
-def read_sheet(
-    content: bytes, sheet: str, most_unpacked: int
-) -> Iterator[tuple[int, Sequence[Any]]]:
+def read_sheet(content: bytes, sheet: str, limits: Limits) -> Iterator[tuple[int, Sequence[Any]]]:
     """Yield the number of each line and its cells, of the sheet called ``sheet`` or the only one.
 
     Raises ``Unreadable`` and ``TooLarge``.
     """
-    _inspect(content, most_unpacked)
+    inspect(content, limits)
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=False)
         found = _sheet_of(book, sheet)
@@ -78,38 +72,3 @@ def _value(cell: Any) -> Any:
     if kind == "e":
         return Untaken(str(value), CellRefused(_("The cell shows an error."), "cell_error"))
     return unescape(value) if isinstance(value, str) else value
-
-
-def _inspect(content: bytes, most_unpacked: int) -> None:
-    """Unpack everything once, a piece at a time, and look at it; what a ZIP says of itself is not believed."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            parts = archive.infolist()
-            if len(parts) > MOST_PARTS:
-                raise TooLarge(_("The workbook has too many parts."))
-            left = most_unpacked
-            for part in parts:
-                with archive.open(part) as opened:
-                    left = _inspect_part(opened, left, is_xml=_is_xml(part.filename))
-    except DomainError:
-        raise
-    except Exception as error:  # ZIP files break in many ways
-        raise Unreadable(_("The file is not an XLSX workbook."), code="malformed_xlsx") from error
-
-
-def _inspect_part(opened: Any, left: int, *, is_xml: bool) -> int:
-    tail = b""
-    while piece := opened.read(_PIECE):
-        left -= len(piece)
-        if left < 0:
-            raise TooLarge(_("The workbook unpacks to more than is read."))
-        if is_xml and _ENTITY.search((tail + piece).replace(b"\x00", b"")):
-            raise Unreadable(
-                _("The workbook declares entities, which none has to."), code="entities"
-            )
-        tail = piece[-32:]
-    return left
-
-
-def _is_xml(name: str) -> bool:
-    return name.lower().endswith((".xml", ".rels", ".vml"))

@@ -119,8 +119,15 @@ def _cell(cell: Cell) -> str:
     return f'<c t="inlineStr"><is><t xml:space="preserve">{_text(str(cell))}</t></is></c>'
 
 
+def fits(text: str) -> bool:
+    """Tell whether a cell holds ``text``."""
+    if len(text) <= MOST_CHARACTERS // 2:
+        return True
+    return len(text.encode("utf-16-le")) <= 2 * MOST_CHARACTERS
+
+
 def _text(text: str) -> str:
-    if len(text) > MOST_CHARACTERS // 2 and len(text.encode("utf-16-le")) > 2 * MOST_CHARACTERS:
+    if not fits(text):
         raise CellTooLong
     return _ESCAPED.sub(_escape, text)
 

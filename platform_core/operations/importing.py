@@ -13,7 +13,11 @@ from platform_core.errors import Invalid
 from platform_core.operations.declaring import background
 from platform_core.operations.running import RunningOperation
 from platform_core.operations.serving import resource_for
-from platform_core.resource.import_rows import MOST_IN_BACKGROUND, run_import
+from platform_core.resource.import_rows import (
+    MOST_ELEMENTS_IN_BACKGROUND,
+    MOST_IN_BACKGROUND,
+    run_import,
+)
 from platform_core.resource.imports import failed_rows
 from platform_core.resource.trail import Trail
 from platform_core.resource.uploads import Upload
@@ -38,7 +42,13 @@ def import_file(
         upload = Upload(content=source.read(), **options)
     view.trail = Trail(view)
     with running(view.trail):
-        report = run_import(view, upload, progress=operation.progress, most_rows=MOST_IN_BACKGROUND)
+        report = run_import(
+            view,
+            upload,
+            progress=operation.progress,
+            most_rows=MOST_IN_BACKGROUND,
+            most_elements=MOST_ELEMENTS_IN_BACKGROUND,
+        )
     if strict and report.failures:
         raise Invalid(_("Some rows cannot be accepted; nothing was written."), code="import_failed")
     view.trail.write()

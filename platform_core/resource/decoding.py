@@ -27,6 +27,7 @@ from rest_framework.validators import ProhibitSurrogateCharactersValidator
 from platform_core.resource.serializers import (
     ModelSerializer,
     ScopedRelatedField,
+    StorableJSONField,
     UTCDateTimeField,
 )
 
@@ -54,6 +55,7 @@ _PLAIN = frozenset(
         serializers.TimeField,
         serializers.URLField,
         serializers.UUIDField,
+        StorableJSONField,
         UTCDateTimeField,
     }
 )

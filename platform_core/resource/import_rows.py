@@ -18,6 +18,8 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from platform_core.errors import Invalid
 from platform_core.exchange.cells import Untaken, restore
 from platform_core.exchange.reading import PROBLEM_COLUMN, SourceRow, open_table
+from platform_core.exchange.xlsx_inspecting import Limits
+from platform_core.exchange.xlsx_writing import fits
 from platform_core.observability.redaction import carrying
 from platform_core.resource.bulk import attempt
 from platform_core.resource.import_targets import Targets, find_existing
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
 MOST_ROWS: Final = 500
 """Rows that are written while the client waits."""
 MOST_IN_BACKGROUND: Final = 100_000
+MOST_ELEMENTS: Final = 250_000
+"""Elements of a workbook that are read while the client waits: some ten for each cell, or for a second of work."""
+MOST_ELEMENTS_IN_BACKGROUND: Final = 12_000_000
+_ELEMENTS_A_BYTE: Final = 20
+"""Nothing that people make packs more of them into a byte of its file; a bomb has hundreds."""
+_MOST_SHOWN: Final = 10_000
+"""Characters that are left of a text which is too long for a cell."""
 
 
 class TooManyRows(Invalid):
@@ -67,18 +76,20 @@ def run_import(
     *,
     progress: Progress | None = None,
     most_rows: int = MOST_ROWS,
+    most_elements: int = MOST_ELEMENTS,
 ) -> Report:
     """Write the rows of ``upload`` as the actor of ``view``, inside the transaction that is open.
 
     A row that cannot be written is undone alone and reported. Raises ``Invalid`` for what is wrong with the file, and
     ``QueryRefused`` for options that do not fit the resource.
     """
+    packed = MOST_ELEMENTS + _ELEMENTS_A_BYTE * len(upload.content)
     table = open_table(
         upload.content,
         upload.format,
         delimiter=upload.delimiter,
         sheet=upload.sheet,
-        most_unpacked=MOST_UNPACKED,
+        limits=Limits(unpacked=MOST_UNPACKED, elements=min(most_elements, packed)),
     )
     _require_offered(view, upload)
     rows = list(islice(table.rows, most_rows + 1))
@@ -139,7 +150,8 @@ def _write(
         if heading:
             error["column"] = heading
     report.results.append({**told, "status": "failed", "problem": problem})
-    report.failures.append({**_shown(row, report), PROBLEM_COLUMN: _in_words(problem)})
+    shown = {**_shown(row, report), PROBLEM_COLUMN: _in_words(problem)}
+    report.failures.append(_fitting(shown) if report.format == "xlsx" else shown)
 
 
 def _written(
@@ -220,6 +232,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return (value.date() if value.time() == dt.time() else value).isoformat()
     return str(value) if isinstance(value, Untaken) else value
+
+
+def _fitting(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``shown`` with the beginning of each text that no cell can hold: no spreadsheet has written it."""
+    return {
+        name: value[:_MOST_SHOWN] if isinstance(value, str) and not fits(f"'{value}") else value
+        for name, value in shown.items()
+    }
 
 
 def _in_words(problem: Mapping[str, Any]) -> str:

@@ -243,9 +243,14 @@ def _key_value(view: Resource, key: str, targets: Targets, row: SourceRow) -> An
         field = view.model._meta.get_field(view.get_serializer().fields[key].source)
     try:
         found = field.to_python(value)
-        return uuid.UUID(str(found)) if key == "id" and not isinstance(found, int) else found
+        if key == "id" and not isinstance(found, int):
+            found = uuid.UUID(str(found))
+        hash(found)
+        if isinstance(found, str) and "\x00" in found:
+            raise ValueError("no text of a database")
     except (DjangoValidationError, ValueError, TypeError, OverflowError):
         raise _refusal(key, _("A value of the right type is expected."), "invalid") from None
+    return found
 
 
 def _keys_by_value(view: Resource, key: str, values: Sequence[Any]) -> Mapping[Any, list[Any]]:

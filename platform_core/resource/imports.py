@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException
 
 from platform_core.exchange.cells import Column
+from platform_core.exchange.errors import TooMuchAtOnce
 from platform_core.exchange.reading import PROBLEM_COLUMN
 from platform_core.exchange.writing import FORMATS, writer_of
 from platform_core.resource.bulk import is_strict
@@ -61,7 +62,7 @@ class Imports:
         strict = is_strict(self.request.headers.get("Prefer", ""))
         try:
             report = run_import(view, self.upload)
-        except TooManyRows:
+        except (TooManyRows, TooMuchAtOnce):
             if wants_dry_run(self.request.GET):
                 raise  # what is undone at once cannot be waited for
             return self._import_later(strict=strict)

@@ -14,7 +14,7 @@ from django.db import models
 from rest_framework import serializers
 from rest_framework.settings import api_settings
 
-from platform_core.resource.serializers import UTCDateTimeField
+from platform_core.resource.serializers import StorableJSONField, UTCDateTimeField
 
 if TYPE_CHECKING:
     from django.db.models import Field, Model
@@ -38,6 +38,7 @@ _AS_LOADED = (
     serializers.TimeField,
     serializers.URLField,
     serializers.UUIDField,
+    StorableJSONField,
     UTCDateTimeField,
 )
 """Fields whose loaded value the JSON encoder writes exactly as the field would."""

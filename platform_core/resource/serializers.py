@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from platform_core.resource.field_access import FieldGate
 
 
+MOST_NESTED = 100
+"""How deep lists and objects may be inside one another in a value."""
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _WANTING = _("This field is required, and you may not set it.")
 
 
@@ -35,6 +38,29 @@ class UTCDateTimeField(serializers.DateTimeField):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("default_timezone", dt.UTC)
         super().__init__(**kwargs)
+
+
+class StorableJSONField(serializers.JSONField):
+    """JSON that can be shown again: what the database makes of larger numbers, or deeper lists, no encoder writes."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "out_of_range": _("This holds a number that is too large."),
+        "too_deep": _("This is nested too deeply."),
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return ``data``; refuses what could be stored and never be read."""
+        self._check(data, MOST_NESTED)
+        return super().to_internal_value(data)
+
+    def _check(self, data: Any, depth: int) -> None:
+        if isinstance(data, (int, float)) and not _LOWEST <= data <= _HIGHEST:
+            self.fail("out_of_range")
+        inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+        if inner and not depth:
+            self.fail("too_deep")
+        for one in inner:
+            self._check(one, depth - 1)
 
 
 class ScopedRelatedList(serializers.ManyRelatedField):
@@ -158,6 +184,7 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
     serializer_field_mapping: ClassVar[dict[Any, Any]] = {
         **serializers.ModelSerializer.serializer_field_mapping,
         models.DateTimeField: UTCDateTimeField,
+        models.JSONField: StorableJSONField,
     }
 
     def keep_to(self, gate: FieldGate) -> None:

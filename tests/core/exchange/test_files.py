@@ -18,9 +18,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_core.exchange.cells import BLANK, Column, as_text, decode, encode, neutralise, restore
-from platform_core.exchange.errors import CellRefused, CellTooLong, TooLarge, Unreadable
+from platform_core.exchange.errors import (
+    CellRefused,
+    CellTooLong,
+    TooLarge,
+    TooMuchAtOnce,
+    Unreadable,
+)
 from platform_core.exchange.reading import open_table
 from platform_core.exchange.writing import writer_of
+from platform_core.exchange.xlsx_inspecting import Limits
 from platform_core.exchange.xlsx_writing import MOST_CHARACTERS, unescape
 
 COLUMNS = (
@@ -40,7 +47,7 @@ TEXTS = [
     *('a"b,;\t', "line\r\nline\rline\nline", "\x01\x1f\x7f", "_x0041_", "_x005F_x0041_", "<&>]]>"),
     *("\u202eabc", "\ufeffx", "\ufffe\uffff", "𝄞", "N/A", "TRUE", "007", "1e5", "x" * 40_000),
 ]
-MOST = 10**8
+LIMITS = Limits(unpacked=10**8, elements=10**6)
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +89,7 @@ def row_of(text: str) -> dict[str, Any]:
 def read_back(content: bytes, name: str) -> list[dict[str, Any]]:
     """Return the JSON values; an empty cell of ``text`` is the empty text, any other NULL."""
     found = []
-    for row in open_table(content, name, most_unpacked=MOST).rows:
+    for row in open_table(content, name, limits=LIMITS).rows:
         values = {one.name: decode(row.cells.get(one.name), one) for one in COLUMNS}
         found.append(
             {
@@ -168,7 +175,7 @@ def test_what_is_no_character_stays_as_it_is(text: str) -> None:
 
 
 def rows_of(content: bytes, name: str = "csv", **options: Any) -> list[dict[str, Any]]:
-    table = open_table(content, name, most_unpacked=MOST, **options)
+    table = open_table(content, name, limits=LIMITS, **options)
     return [dict(row.cells) for row in table.rows]
 
 
@@ -192,7 +199,7 @@ def test_a_delimiter_that_is_said_is_believed() -> None:
 
 def test_rows_tell_their_number_and_line() -> None:
     content = b'a,b\n"one\ntwo",2\n\n3,4\n5\n6,7,8\n'
-    rows = list(open_table(content, "csv", most_unpacked=MOST).rows)
+    rows = list(open_table(content, "csv", limits=LIMITS).rows)
     assert [(row.number, row.line) for row in rows] == [(1, 2), (2, 5), (3, 6), (4, 7)]
     refusals = [row.refusal.code if row.refusal else "" for row in rows]
     assert refusals == ["", "", "ragged_row", "ragged_row"]
@@ -227,7 +234,7 @@ def test_a_file_that_cannot_be_read_says_where(
 
 def test_a_line_that_is_no_object_is_one_failed_row() -> None:
     content = b'{"a": 1}\n[1]\n{"a":\n{"a": 2}\n"\\ud800"\n'
-    rows = list(open_table(content, "jsonl", most_unpacked=MOST).rows)
+    rows = list(open_table(content, "jsonl", limits=LIMITS).rows)
     assert [row.refusal is None for row in rows] == [True, False, False, True, False]
 
 
@@ -305,9 +312,54 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused() -> None:
     bomb = packed(sheet=b" " * 3_000_000)
     assert len(bomb) < 20_000
     with pytest.raises(TooLarge):
-        list(open_table(bomb, "xlsx", most_unpacked=2_000_000).rows)
+        list(open_table(bomb, "xlsx", limits=Limits(unpacked=2_000_000, elements=10**6)).rows)
     with pytest.raises(TooLarge):
         rows_of(packed(**{f"part{number}": b"" for number in range(1001)}), "xlsx")
+
+
+BASIS = b"<worksheet><sheetData>%s</sheetData></worksheet>"
+BOMBS = {
+    "cells of one row": {"sheet": BASIS % (b"<row>%s</row>" % (b"<c/>" * 150_000))},
+    "attributes": {"sheet": BASIS % b"<row %s/>" % b" ".join(b"a%d='1'" % n for n in range(150_000))},
+    "rows inside a row": {"sheet": BASIS % (b"<row>%s</row>" % (b"<row/>" * 150_000))},
+    "beside the rows": {"sheet": b"<worksheet>%s</worksheet>" % (b"<a/>" * 150_000)},
+    "pieces of one text": {"xl/sharedStrings.xml": b"<sst><si>%s</si></sst>" % (b"<r/>" * 150_000)},
+    "texts that are none": {"xl/sharedStrings.xml": b"<sst>%s</sst>" % (b"<x><si/></x>" * 75_000)},
+    "styles": {"xl/styles.xml": b"<styleSheet>%s</styleSheet>" % (b"<xf/>" * 150_000)},
+    "whatever it is called": {"picture.png": b"<worksheet>%s</worksheet>" % (b"<a/>" * 150_000)},
+    "one endless tag": {"xl/styles.xml": b"<styleSheet a='%s'/>" % (b"x" * 2_000_000)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_a_library_would_hold_all_at_once_is_refused_before_it_does(name: str) -> None:
+    with pytest.raises(TooLarge) as refusal:
+        rows_of(packed(**BOMBS[name]), "xlsx")
+    assert not isinstance(refusal.value, TooMuchAtOnce)
+
+
+def test_a_workbook_of_many_cells_is_left_to_whoever_has_time() -> None:
+    many = packed(sheet=BASIS % (b"<row><c/></row>" * 3_000), **{"xl/drawings/vml.vml": b"<br>&"})
+    few = Limits(unpacked=10**8, elements=5_000)
+    with pytest.raises(TooMuchAtOnce):
+        list(open_table(many, "xlsx", limits=few).rows)
+    with pytest.raises(Unreadable, match="no rows"):
+        open_table(many, "xlsx", limits=LIMITS)
+
+
+def test_a_heading_without_end_is_none() -> None:
+    with pytest.raises(Unreadable) as refusal:
+        rows_of(b"x" * 2_000, "csv")
+    assert refusal.value.code == "long_heading"
+
+
+def test_a_line_that_could_not_be_written_again_is_refused_alone() -> None:
+    deep = b'{"a":' + b"[" * 300 + b"]" * 300 + b"}"
+    wide = b'{"a":[' + b"[]," * 300 + b"1]}"
+    rows = list(open_table(b"\n".join([deep, wide]), "jsonl", limits=LIMITS).rows)
+    assert [row.refusal.code if row.refusal else "" for row in rows] == ["too_deep", ""]
+    assert rows[0].cells["line"] == deep.decode()
+    assert len(rows[1].cells["a"]) == 301
 
 
 def test_cells_far_outside_the_table_are_refused() -> None:

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import uuid
+import zipfile
 from typing import Any
 
 import openpyxl
@@ -382,6 +383,92 @@ def test_there_are_limits(
     assert send(librarian, "x" * 101, CONTENT_LENGTH="99999999").status_code == 413
     assert send(librarian, "{}", kind="application/json").status_code == 415
     assert send(librarian, "", CONTENT_TYPE=CSV).json()["code"] == "empty_file"
+
+
+NUL = "_x0000_"
+
+
+def workbook(*rows: list[Any]) -> bytes:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    target = io.BytesIO()
+    book.save(target)
+    return target.getvalue()
+
+
+def edited(content: bytes, before: bytes, text: bytes) -> bytes:
+    """Return a workbook with ``text`` before each ``before`` in its parts."""
+    source, target = zipfile.ZipFile(io.BytesIO(content)), io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in source.namelist():
+            archive.writestr(name, source.read(name).replace(before, text + before))
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "filename"),
+    [
+        ("isbn,title\n\0,x\n", "books.csv"),
+        ('{"isbn": "\\u0000", "title": "x"}', "books.jsonl"),
+        (workbook(["isbn", "title"], [NUL, "x"]), "books.xlsx"),
+    ],
+)
+def test_a_key_that_no_row_can_have_is_refused_with_its_row(
+    librarian: Any, content: Any, filename: str
+) -> None:
+    response = form(librarian, content, filename, mode="upsert", key="isbn")
+    (result,) = report(response, failed=1)
+    assert [one["code"] for one in result["problem"]["errors"]] == ["invalid"]
+
+
+@pytest.mark.parametrize("text", ["x" * 40_000, "=" + "x" * 32_766])
+def test_a_text_that_no_cell_holds_comes_back_cut(librarian: Any, text: str) -> None:
+    # Openpyxl itself cuts what is too long for a cell.
+    content = edited(workbook(["title"], ["END"]), b"END", text.encode())
+    response = form(librarian, content, "books.xlsx")
+    report(response, failed=1)
+    failed = openpyxl.load_workbook(io.BytesIO(failed_file(response))).active
+    shown = str(list(failed.rows)[1][0].value).removeprefix("'")
+    assert len(shown) == 10_000
+    assert text.startswith(shown)
+
+
+def test_a_deep_line_comes_back_as_it_was(librarian: Any) -> None:
+    deep = '{"title":' + "[" * 500 + "]" * 500 + "}"
+    response = send(librarian, deep, kind="application/x-ndjson")
+    (result,) = report(response, failed=1)
+    assert [one["code"] for one in result["problem"]["errors"]] == ["too_deep"]
+    assert json.loads(failed_file(response))["line"] == deep
+
+
+def test_a_number_that_could_not_be_shown_again_poisons_no_list(librarian: Any) -> None:
+    for content, filename in (
+        (workbook(["data"], [1e308]), "samples.xlsx"),
+        ('{"data": {"a": [1e300]}}', "samples.jsonl"),
+        ('data\n"[1e22]"\n', "samples.csv"),
+    ):
+        response = librarian.post(
+            f"{ROOT}samples/import/", {"file": SimpleUploadedFile(filename, _bytes(content))}
+        )
+        (result,) = report(response, failed=1)
+        assert [one["code"] for one in result["problem"]["errors"]] == ["out_of_range"]
+    assert librarian.call("GET", "samples/").json()["data"] == []
+
+
+def _bytes(content: Any) -> bytes:
+    return content.encode() if isinstance(content, str) else content
+
+
+def test_a_workbook_that_takes_long_to_read_is_left_to_a_worker(librarian: Any) -> None:
+    content = edited(workbook(["title"], ["x"]), b"</sheetData>", b"<row><c/></row>" * 130_000)
+    assert len(content) < 20_000
+    response = form(librarian, content, "books.xlsx")
+    assert (response.status_code, response.json()["kind"]) == (202, "resource_testapp.books.import")
+    tried = librarian.post(
+        f"{ROOT}books/import/?dry_run=true", {"file": SimpleUploadedFile("b.xlsx", content)}
+    )
+    assert (tried.status_code, tried.json()["code"]) == (413, "too_large")
 
 
 def test_import_add_and_change_are_each_asked_for(

@@ -72,6 +72,26 @@ def test_a_reference_that_is_no_id_is_refused(
     assert set(codes(response)) == {"/shelf"}
 
 
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"1e22", "out_of_range"),
+        (b"[-1e300]", "out_of_range"),
+        (b'{"a": [[18446744073709551615]]}', "out_of_range"),
+        (b"[" * 102 + b"]" * 102, "too_deep"),
+        (b'{"a":' * 1000 + b"1" + b"}" * 1000, "too_deep"),
+        (b"[" * 101 + b"]" * 101, None),
+        (b"[9223372036854775807, -9223372036854775808, 1e18, 1e-320]", None),
+    ],
+)
+def test_what_could_never_be_shown_again_is_not_kept(
+    librarian: Any, data: bytes, code: str | None
+) -> None:
+    answer = librarian.call("POST", "samples/", b'{"data":' + data + b"}")
+    assert codes(answer) == ({} if code is None else {"/data": code})
+    assert len(librarian.call("GET", "samples/").json()["data"]) == (code is None)
+
+
 def test_deleting_is_soft_and_hides_the_row(librarian: Any, library: Library) -> None:
     book = library.book()
     path = f"books/{book.pk}/"
