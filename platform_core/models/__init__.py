@@ -17,7 +17,12 @@ from platform_core.models.referrers import DeletionBlocked, Referrer, keep_for_r
 from platform_core.models.refusals import referrers_of
 from platform_core.models.settings import SettingChange, SettingDigest
 from platform_core.models.tasks import ScheduleTick, TaskRecord
-from platform_core.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookMessage
+from platform_core.models.webhooks import (
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookMessage,
+)
 
 __all__ = [
     "LIVE",
@@ -45,6 +50,7 @@ __all__ = [
     "SettingDigest",
     "TaskRecord",
     "UniqueAmongLive",
+    "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookMessage",

@@ -72,7 +72,7 @@ class WebhookMessage(models.Model):
 
 
 class WebhookDelivery(models.Model):
-    """A message on its way to one endpoint, and what the last attempt came to."""
+    """A message on its way to one endpoint, and what the last attempt came to; ``WebhookAttempt`` has those before."""
 
     class State(models.TextChoices):
         """Where it stands."""
@@ -102,6 +102,7 @@ class WebhookDelivery(models.Model):
     all_objects = models.Manager()
 
     not_personal_fields = ("response_body",)
+    view_permission = "system.view_webhook_deliveries"
 
     class Meta:
         verbose_name = _("webhook delivery")
@@ -129,3 +130,31 @@ class WebhookDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.message_id} to {self.endpoint_id}"
+
+
+class WebhookAttempt(models.Model):
+    """One attempt to deliver, and what it came to. Of each delivery the latest are kept, for as long as it is."""
+
+    # Without a constraint, for the same reason; what has lost its delivery is forgotten.
+    delivery = models.ForeignKey(
+        WebhookDelivery, on_delete=models.DO_NOTHING, db_constraint=False, related_name="made"
+    )
+    number = models.PositiveSmallIntegerField()
+    """Which attempt it was; whoever has a message delivered again begins at 1 anew."""
+    attempted_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+    error = models.CharField(max_length=40, blank=True)
+    response_status = models.PositiveSmallIntegerField(null=True)
+    response_body = models.TextField(blank=True)
+
+    objects = models.Manager()
+    all_objects = models.Manager()
+
+    not_personal_fields = ("response_body",)
+
+    class Meta:
+        verbose_name = _("webhook attempt")
+        verbose_name_plural = _("webhook attempts")
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} {self.number}"

@@ -141,7 +141,7 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
     action: str | None = None
     is_bulk: bool = False
     parent: Parent | None = None
-    parent_id: UUID | None = None
+    parent_id: UUID | int | None = None
     trail: Trail | None = None
     is_trial: bool = False
     """Whether everything will be rolled back: a dry run."""

@@ -36,27 +36,27 @@ class Parent:
         """Return the name of the parent's id in the address."""
         return f"{self.field}_id"
 
-    def enter(self, view: Resource) -> UUID:
+    def enter(self, view: Resource) -> UUID | int:
         """Return the id of the parent row of the request; raises ``Http404`` unless the actor may view that row."""
         require_flag(view.request, self.resource.flag)
-        key: UUID = view.kwargs[self.parameter]
+        key: UUID | int = view.kwargs[self.parameter]
         rows = self.resource.acting_for(view, view.slug).visible()
         if not rows.filter(pk=key).exists():
             raise Http404
         return key
 
-    def narrow(self, view: Resource, rows: QuerySet[Any], key: UUID) -> QuerySet[Any]:
+    def narrow(self, view: Resource, rows: QuerySet[Any], key: UUID | int) -> QuerySet[Any]:
         """Return those of ``rows`` that refer to the parent, as a filter would: an unreadable field leaves none."""
         found = declared.filters_of(type(view))[self.field]
         rules = field_access.view_rules_of(type(view))
         return rows.filter(found.condition(view.actor, view.model, rules, [key]))
 
-    def bind(self, body: Any, key: UUID) -> Any:
+    def bind(self, body: Any, key: UUID | int) -> Any:
         """Return ``body`` with the reference to the parent; raises ``ValidationError`` when it names another one."""
         if not isinstance(body, dict):
             return body
         given = body.get(self.field, str(key))
-        if not isinstance(given, str) or given.lower() != str(key):
+        if str(given).lower() != str(key):
             text = _("The address names another one; leave this out, or send the same.")
             raise ValidationError({self.field: [ErrorDetail(str(text), code="other_parent")]})
         return {**body, self.field: str(key)}

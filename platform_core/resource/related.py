@@ -25,8 +25,12 @@ Steps = tuple[str, ...]
 
 
 def view_permission(model: type[Model]) -> str:
-    """Return the name of the permission to see rows of ``model``: ``<app_label>.view_<modelname>``."""
-    return f"{model._meta.app_label}.view_{model._meta.model_name}"
+    """Return the name of the permission to see rows of ``model``: ``<app_label>.view_<modelname>``.
+
+    The core's own models, whose permissions begin with its slug, name it themselves.
+    """
+    named: str | None = getattr(model, "view_permission", None)
+    return named or f"{model._meta.app_label}.view_{model._meta.model_name}"
 
 
 def visible(actor: Actor, model: type[Model]) -> QuerySet[Any]:

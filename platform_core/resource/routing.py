@@ -195,7 +195,7 @@ def nested_urls(
     exposed = set(resource.actions)
     found = []
     for word, parent in parents_of(resource, siblings, name):
-        below = f"{word}/<uuid:{parent.parameter}>/{name}/"
+        below = f"{word}/<{parent.resource.id_converter}:{parent.parameter}>/{name}/"
         routes = [(below, f"{word}-{name}-list", _exposed(_COLLECTION, exposed))]
         if "create" in exposed:
             many = {"post": f"{BULK_PREFIX}create"}

@@ -17,6 +17,7 @@ from django.utils import timezone
 from platform_core.webhooks.attempting import GONE, Attempt, attempt
 from platform_core.webhooks.disabling import disable, has_failed_for_days
 from platform_core.webhooks.dispatching import begin_turn, end_turn
+from platform_core.webhooks.keeping import keep_attempt
 from platform_core.webhooks.measuring import count_attempt
 from platform_core.webhooks.timing import delay_after, rest_after
 
@@ -90,7 +91,8 @@ def keep(due: Due, made: Attempt) -> None:
     with transaction.atomic():
         # The endpoint first: so does whoever deletes it.
         _tell_endpoint(due.endpoint, made, attempts, now)
-        _note(due.delivery, made, attempts=attempts, attempted_at=now, **values)
+        if _note(due.delivery, made, attempts=attempts, attempted_at=now, **values):
+            keep_attempt(due.delivery, made, number=attempts, attempted_at=now)
     log.info(
         "webhook delivered" if made.has_succeeded else "webhook failed",
         plugin=due.delivery.plugin,
@@ -104,18 +106,17 @@ def keep(due: Due, made: Attempt) -> None:
     )
 
 
-def _note(delivery: WebhookDelivery, made: Attempt, **values: Any) -> None:
-    """Write it into the row, unless somebody has begun the delivery anew meanwhile."""
-    known = type(delivery).objects.filter(
-        pk=delivery.pk, state=delivery.state, attempts=delivery.attempts
-    )
-    known.update(
+def _note(delivery: WebhookDelivery, made: Attempt, **values: Any) -> bool:
+    """Write it into the row, unless somebody has begun the delivery anew meanwhile; tell whether the row is there."""
+    row = type(delivery).objects.filter(pk=delivery.pk)
+    noted = row.filter(state=delivery.state, attempts=delivery.attempts).update(
         error=made.error,
         response_status=made.status,
         response_body=made.body,
         duration_ms=made.duration_ms,
         **values,
     )
+    return bool(noted) or row.exists()
 
 
 def _came_to(made: Attempt, delay_s: float | None, now: dt.datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: the endpoints that are told, and what became of each delivery."""
+"""Webhooks over HTTP: the endpoints that are told, and what became of each delivery and attempt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rest_framework import serializers
 from platform_core.access import Granted, Policy
 from platform_core.contributions import Permission
 from platform_core.errors import Conflict, Invalid
-from platform_core.models import WebhookDelivery, WebhookEndpoint
+from platform_core.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from platform_core.outbound import OutboundError, check_url
 from platform_core.resource import ModelSerializer, Resource, operation
 from platform_core.resource.rendering import dumps
@@ -31,10 +31,13 @@ CHANGE_WEBHOOKS: Final = "system.change_webhooks"
 DELETE_WEBHOOKS: Final = "system.delete_webhooks"
 ROTATE_SECRETS: Final = "system.rotate_webhook_secrets"
 VIEW_DELIVERIES: Final = "system.view_webhook_deliveries"
+VIEW_ATTEMPTS: Final = "system.view_webhook_attempts"
 REDELIVER: Final = "system.redeliver_webhooks"
 REDELIVER_FAILED: Final = "system.redeliver_failed_webhooks"
 
-_ENDPOINT, _DELIVERY = "platform_core.WebhookEndpoint", "platform_core.WebhookDelivery"
+_ENDPOINT, _DELIVERY, _ATTEMPT = (
+    model._meta.label for model in (WebhookEndpoint, WebhookDelivery, WebhookAttempt)
+)
 PERMISSIONS = tuple(
     Permission(name=name, title=title, rule=Granted(name), model=model)
     for name, title, model in (
@@ -44,6 +47,7 @@ PERMISSIONS = tuple(
         (DELETE_WEBHOOKS, _("Delete webhook endpoints"), _ENDPOINT),
         (ROTATE_SECRETS, _("Rotate secrets of webhook endpoints"), _ENDPOINT),
         (VIEW_DELIVERIES, _("View webhook deliveries and what receivers answered"), _DELIVERY),
+        (VIEW_ATTEMPTS, _("View all attempts to deliver webhooks"), _ATTEMPT),
         (REDELIVER, _("Deliver single webhooks again"), _DELIVERY),
         (REDELIVER_FAILED, _("Deliver all failed webhooks of an endpoint again"), _ENDPOINT),
     )
@@ -279,6 +283,47 @@ class WebhookDeliveryResource(Resource):
         services.redeliver(deliveries=rows)
 
 
-RESOURCES: tuple[type[Resource], ...] = (WebhookEndpointResource, WebhookDeliveryResource)
+class WebhookAttemptSerializer(ModelSerializer):
+    """One attempt to deliver, and what it came to."""
+
+    class Meta:
+        model = WebhookAttempt
+        fields = (
+            "id",
+            "delivery",
+            "number",
+            "attempted_at",
+            "duration_ms",
+            "error",
+            "response_status",
+            "response_body",
+        )
+        read_only_fields = fields
+
+
+class WebhookAttemptResource(Resource):
+    """Attempts to deliver, the latest first: of each delivery the last 20, for as long as it is kept itself."""
+
+    model = WebhookAttempt
+    serializer_class = WebhookAttemptSerializer
+    name = "webhook-attempts"
+    id_converter = "int"
+    actions = ("list", "retrieve")
+    policy = Policy(view=VIEW_ATTEMPTS)
+    parents = {"webhook-deliveries": "delivery"}
+    ordering = "-id"
+    filterset_fields = {
+        "delivery": ["exact"],
+        "error": ["exact"],
+        "response_status": ["exact", "gte", "lt"],
+        "attempted_at": ["gte", "lt"],
+    }
+
+
+RESOURCES: tuple[type[Resource], ...] = (
+    WebhookEndpointResource,
+    WebhookDeliveryResource,
+    WebhookAttemptResource,
+)
 
 __all__: Sequence[str] = ("PERMISSIONS", "RESOURCES")

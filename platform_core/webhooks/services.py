@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from platform_core.encryption import DecryptionError
-from platform_core.models import WebhookDelivery, WebhookEndpoint, WebhookMessage, uuid7
+from platform_core.models import (
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookMessage,
+    uuid7,
+)
 from platform_core.system import SLUG
 from platform_core.webhooks.catalogue import PING
 from platform_core.webhooks.signing import new_secret
@@ -69,6 +75,7 @@ def delete_endpoint(*, endpoint: WebhookEndpoint) -> None:
     """Remove ``endpoint`` for good, with its secrets and what its receiver answered."""
     key = endpoint.pk
     endpoint.delete()
+    WebhookAttempt.objects.filter(delivery__endpoint_id=key).delete()
     WebhookDelivery.objects.filter(endpoint_id=key).delete()
 
 

@@ -27,6 +27,7 @@ from platform_core.models import (
     EventDelivery,
     EventRecord,
     MailMessage,
+    WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
     uuid7,
@@ -192,6 +193,17 @@ def new_endpoint() -> WebhookEndpoint:
     )
 
 
+def new_attempt() -> WebhookAttempt:
+    """Return an attempt to deliver that came to nothing."""
+    return WebhookAttempt.objects.create(
+        delivery=webhooks.ping(endpoint=new_endpoint()),
+        number=1,
+        attempted_at=timezone.now(),
+        duration_ms=20_000,
+        error="timed_out",
+    )
+
+
 def _to_resource(operation: Operation, resource: type[Resource], world: World) -> Request:
     subject = ResourceSubject(operation.slug, resource)
     action = operation.action.removeprefix(BULK_PREFIX)
@@ -265,6 +277,7 @@ _OF_THE_DEPLOYMENT: dict[type[Model], Callable[[], Model]] = {
     MailMessage: failed_mail,
     WebhookEndpoint: new_endpoint,
     WebhookDelivery: lambda: webhooks.ping(endpoint=new_endpoint()),
+    WebhookAttempt: new_attempt,
 }
 """What makes rows that belong to no unit and nobody."""
 

@@ -22,6 +22,7 @@ COLUMNS_LEFT_OUT = {
     "platform_core_operation": set[str](),
     "platform_core_mail": {"recipient", "payload"},
     "platform_core_webhookdelivery": set[str](),
+    "platform_core_webhookattempt": set[str](),
 }
 """Tables that tell of work and of people's doings, without the columns that are there to hold what was sent."""
 

@@ -42,7 +42,7 @@ class RequestSchema(NamedSchema):
             parameters.append({"in": "path", "name": "id", "required": True, **told})
         if resource.parent is not None:
             below = {"description": "Below which object.", "name": resource.parent.parameter}
-            key = {"type": "string", "format": "uuid"}
+            key = ID_SCHEMAS[resource.parent.resource.id_converter]
             parameters.append({"in": "path", "required": True, "schema": key, **below})
         if "{version}" in self.path:
             parameters.append(VERSION_IN_PATH)
