@@ -13,6 +13,8 @@ from platform_core.access.actors import (
 from platform_core.access.decisions import Decision, decide, may_some, scope
 from platform_core.access.fields import FieldAccess
 from platform_core.access.grants import (
+    Contact,
+    Contacts,
     Grant,
     Grants,
     GrantSource,
@@ -36,6 +38,8 @@ __all__ = [
     "ANONYMOUS",
     "Actor",
     "Always",
+    "Contact",
+    "Contacts",
     "Decision",
     "Explanation",
     "FieldAccess",

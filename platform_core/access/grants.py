@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from uuid import UUID
@@ -122,6 +122,25 @@ class PortableGrants(Protocol):
 
     def import_grants(self, slug: str, exported: Mapping[str, Sequence[Any]]) -> None:
         """Put back the ``exported`` grants, without those that need what is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """How somebody is written to: an e-mail address, and the language that they chose, if any."""
+
+    address: str = field(repr=False)
+    language: str = ""
+
+
+@runtime_checkable
+class Contacts(Protocol):
+    """What a grant source may offer beside ``GrantSource``, so that the platform can write to whoever has to know."""
+
+    def contact_of(self, actor: Actor) -> Contact | None:
+        """Return how ``actor`` is written to; ``None`` for one who is gone, shut out, or no person."""
+
+    def contacts_with(self, permission: str, most: int) -> Sequence[Contact]:
+        """Return how those are written to who hold ``permission`` in the whole deployment, ``most`` of them at most."""
 
 
 _source: GrantSource | None = None

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from platform_core.mail.declaring import Mail
 from platform_core.mail.trial import TrialMail
 from platform_core.registry import installed
+from platform_core.webhooks.mails import WebhookDisabled
 
 CORE = "platform_core"
+_OWN: tuple[type[Mail], ...] = (TrialMail, WebhookDisabled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class OwnedMail:
 def all_mails() -> Mapping[str, OwnedMail]:
     """Return the mails of enabled plugins by name, and the core's own."""
     entries = installed().entries["mails"]
-    own = {TrialMail.name: OwnedMail(CORE, TrialMail)}
+    own = {one.name: OwnedMail(CORE, one) for one in _OWN}
     return {**own, **{entry.key: OwnedMail(entry.owner, entry.item) for entry in entries}}
 
 

@@ -1,4 +1,4 @@
-"""The one mail of the core itself: by it operators see whether mail arrives."""
+"""The mail by which operators see whether mail arrives."""
 
 from __future__ import annotations
 

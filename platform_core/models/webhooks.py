@@ -33,6 +33,9 @@ class WebhookEndpoint(models.Model):
     """How many attempts in a row were not answered in time, or by a server that has too much to do."""
     resting_until = models.DateTimeField(null=True)
     """Until when nothing is sent, so that a receiver in trouble holds up nobody else."""
+    created_by_kind = models.CharField(max_length=20, blank=True, default="", db_default="")
+    created_by_id = models.UUIDField(null=True)
+    """Who made it, and is told when the platform disables it."""
     called_at = models.DateTimeField(null=True)
     """When a job was called to send what is due; none other is called while that one works."""
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)

@@ -23,6 +23,7 @@ from platform_core.webhooks.timing import delay_after, rest_after
 
 if TYPE_CHECKING:
     from platform_core.models import WebhookDelivery, WebhookEndpoint, WebhookMessage
+    from platform_core.webhooks.mails import Reason
 
 log = structlog.get_logger("platform_core.webhooks")
 
@@ -90,9 +91,11 @@ def keep(due: Due, made: Attempt) -> None:
     values = _came_to(made, delay, now)
     with transaction.atomic():
         # The endpoint first: so does whoever deletes it.
-        _tell_endpoint(due.endpoint, made, attempts, now)
+        reason = _tell_endpoint(due.endpoint, made, attempts, now)
         if _note(due.delivery, made, attempts=attempts, attempted_at=now, **values):
             keep_attempt(due.delivery, made, number=attempts, attempted_at=now)
+        if reason is not None:
+            disable(due.endpoint, reason)
     log.info(
         "webhook delivered" if made.has_succeeded else "webhook failed",
         plugin=due.delivery.plugin,
@@ -129,16 +132,16 @@ def _came_to(made: Attempt, delay_s: float | None, now: dt.datetime) -> dict[str
 
 def _tell_endpoint(
     endpoint: WebhookEndpoint, made: Attempt, attempts: int, now: dt.datetime
-) -> None:
-    """Let the endpoint know how it does: trouble makes it rest, days of failure and a 410 disable it."""
+) -> Reason | None:
+    """Let the endpoint know how it does: trouble makes it rest; return why it is to be disabled, if it is."""
     rows = type(endpoint).objects.filter(pk=endpoint.pk)
     if made.has_succeeded:
         if endpoint.failing_since is not None:
             rows.update(failing_since=None, overloads=0, resting_until=None)
-        return
+        return None
     present = rows.select_for_update().first()  # somebody may have enabled it anew meanwhile
     if present is None:
-        return
+        return None
     since = present.failing_since or now
     overloads = present.overloads + 1 if made.is_overload else 0
     rest = rest_after(overloads, made.wished_s) if made.is_overload else None
@@ -148,6 +151,5 @@ def _tell_endpoint(
         resting_until=None if rest is None else now + dt.timedelta(seconds=rest),
     )
     if made.status == GONE:
-        disable(endpoint, "gone")
-    elif has_failed_for_days(since, attempts, now):
-        disable(endpoint, "failing")
+        return "gone"
+    return "failing" if has_failed_for_days(since, attempts, now) else None

@@ -24,10 +24,10 @@ from platform_core.resource.rendering import dumps
 from platform_core.webhooks import services
 from platform_core.webhooks.catalogue import check_patterns
 from platform_core.webhooks.signing import new_secret
+from platform_core.webhooks.telling import CHANGE_WEBHOOKS
 
 VIEW_WEBHOOKS: Final = "system.view_webhooks"
 ADD_WEBHOOKS: Final = "system.add_webhooks"
-CHANGE_WEBHOOKS: Final = "system.change_webhooks"
 DELETE_WEBHOOKS: Final = "system.delete_webhooks"
 ROTATE_SECRETS: Final = "system.rotate_webhook_secrets"
 VIEW_DELIVERIES: Final = "system.view_webhook_deliveries"
@@ -78,6 +78,8 @@ class WebhookEndpointSerializer(ModelSerializer):
             "failing_since",
             "secret",
             "previous_secret_until",
+            "created_by_kind",
+            "created_by_id",
             "created_at",
             "updated_at",
         )
@@ -86,6 +88,8 @@ class WebhookEndpointSerializer(ModelSerializer):
             "disabled_because",
             "failing_since",
             "previous_secret_until",
+            "created_by_kind",
+            "created_by_id",
             "created_at",
             "updated_at",
         )
@@ -157,7 +161,12 @@ class WebhookEndpointResource(Resource):
     def create_object(self, serializer: ModelSerializer) -> WebhookEndpoint:
         """Add the endpoint with a new secret."""
         secret = new_secret()
-        endpoint = WebhookEndpoint(**serializer.validated_data, secret=secret)
+        endpoint = WebhookEndpoint(
+            **serializer.validated_data,
+            secret=secret,
+            created_by_kind=self.actor.kind,
+            created_by_id=self.actor.id,
+        )
         endpoint.save(force_insert=True)
         self._show(endpoint, secret)
         self.audit_details = {"event_types": endpoint.event_types}

@@ -8,9 +8,16 @@ from uuid import UUID
 
 from django.db.models import Model, Q
 
-from platform_core.access import Actor, Grants, MissingReference, installed_permissions
+from platform_core.access import (
+    Actor,
+    Contact,
+    Grants,
+    MissingReference,
+    installed_permissions,
+)
 from platform_identity.holdings import held_now
 from platform_identity.models import OrgUnit, Role, User
+from platform_identity.selectors import users_with
 from platform_identity.services import portability
 from platform_identity.services.roles import synchronise_roles
 
@@ -33,6 +40,17 @@ class RoleGrants:
         if actor.kind != "user":
             return True
         return bool(User.objects.filter(pk=actor.id, suspended_at__isnull=True).exists())
+
+    def contact_of(self, actor: Actor) -> Contact | None:
+        """Return how a user is written to, in the language that they chose; none who is gone or suspended."""
+        if actor.kind != "user":
+            return None
+        user = User.objects.filter(pk=actor.id, suspended_at__isnull=True).first()
+        return None if user is None else _contact(user)
+
+    def contacts_with(self, permission: str, most: int) -> Sequence[Contact]:
+        """Return how those are written to who hold ``permission`` in the whole deployment."""
+        return [_contact(user) for user in users_with(permission)[:most]]
 
     def within(self, units: frozenset[UUID], prefix: str) -> Q:
         """Return the condition that the unit at ``prefix`` has one of ``units`` on its path from the root."""
@@ -70,3 +88,7 @@ class RoleGrants:
     def import_grants(self, slug: str, exported: Mapping[str, Sequence[Any]]) -> None:
         """Put back the grants of a plugin that comes back."""
         portability.import_grants(slug, exported)
+
+
+def _contact(user: User) -> Contact:
+    return Contact(address=user.email, language=user.language)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from platform_core.access import Grants
@@ -60,14 +60,27 @@ def user_by_email(email: str) -> User | None:
 
 def current_assignments(user_id: UUID) -> QuerySet[RoleAssignment]:
     """Return the role assignments of a user that count now, with their roles, in the order of the roles' names."""
-    found: QuerySet[RoleAssignment] = (
-        RoleAssignment.objects.filter(
-            Q(starts_at__isnull=True) | Q(starts_at__lte=Now()),
-            Q(ends_at__isnull=True) | Q(ends_at__gt=Now()),
-            user=user_id,
-        )
-        .select_related("role")
-        .order_by("role__name", "pk")
+    own = _counting_now().filter(user=user_id)
+    return own.select_related("role").order_by("role__name", "pk")
+
+
+def users_with(permission: str) -> QuerySet[User]:
+    """Return the users who may act and hold ``permission`` in the whole deployment now, the oldest accounts first."""
+    holding = Q(role__holds_all=True) | Q(role__effective_permissions__contains=[permission])
+    assignments = _counting_now().filter(
+        holding,
+        scope=RoleAssignment.Scope.DEPLOYMENT,
+        role__deleted_at__isnull=True,
+        user=OuterRef("pk"),
+    )
+    found: QuerySet[User] = User.objects.filter(Exists(assignments), suspended_at__isnull=True)
+    return found.order_by("created_at", "pk")
+
+
+def _counting_now() -> QuerySet[RoleAssignment]:
+    found: QuerySet[RoleAssignment] = RoleAssignment.objects.filter(
+        Q(starts_at__isnull=True) | Q(starts_at__lte=Now()),
+        Q(ends_at__isnull=True) | Q(ends_at__gt=Now()),
     )
     return found
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 
-from platform_core.access import system_actor
+from platform_core.access import Contacts, installed_grant_source, system_actor
 from platform_core.events.delivering import dispatch_once
-from platform_core.models import MailMessage
+from platform_core.models import MailMessage, WebhookEndpoint
 from platform_core.testing.jobs import run_waiting_jobs
+from platform_core.webhooks.disabling import disable
+from platform_core.webhooks.signing import new_secret
+from platform_core.webhooks.telling import CHANGE_WEBHOOKS
 from platform_identity.authentication import actor_of_user
 from platform_identity.models import User
 from platform_identity.services import assignments, users
@@ -20,6 +25,7 @@ from platform_identity.testing import (
     grant,
     make_owner,
     make_role,
+    make_unit,
     make_user,
     owner_role,
 )
@@ -126,3 +132,44 @@ def test_a_role_with_a_hostile_title_neither_breaks_the_notice_nor_gets_into_it(
     assert subjects() == ["Sie haben die Rolle <b>Odd</b> Bcc: victim@example.org erhalten"]
     html = mail.outbox[0].alternatives[0][0]  # type: ignore[attr-defined]
     assert "<b>Odd" not in html
+
+
+def test_whoever_made_a_webhook_is_told_that_it_was_disabled(person: User) -> None:
+    owner = make_owner()
+    grant(person, CHANGE_WEBHOOKS)
+    endpoint = WebhookEndpoint.objects.create(
+        url="https://hooks.example.org/in",
+        event_types=["identity.*"],
+        secret=new_secret(),
+        created_by_kind="user",
+        created_by_id=person.pk,
+    )
+    disable(endpoint, "gone")
+    assert subjects() == ["Der Webhook an hooks.example.org wurde abgeschaltet"]
+
+    users.suspend_user(user=person)
+    WebhookEndpoint.objects.update(enabled=True)
+    disable(endpoint, "gone")
+    subjects()
+    told = [one.to for one in mail.outbox if "hooks.example.org" in one.subject]
+    assert told == [["person@example.org"], [owner.email]]
+
+
+def test_those_who_hold_a_permission_everywhere_can_be_written_to(person: User) -> None:
+    owner = make_owner()
+    in_a_unit, late, shut_out = (make_user(f"{name}@example.org") for name in ("a", "b", "c"))
+    grant(person, CHANGE_WEBHOOKS)
+    grant(in_a_unit, CHANGE_WEBHOOKS, scope=make_unit())
+    grant(late, CHANGE_WEBHOOKS, starts_at=timezone.now() + dt.timedelta(days=1))
+    grant(shut_out, CHANGE_WEBHOOKS)
+    users.suspend_user(user=shut_out)
+    source = installed_grant_source()
+    assert isinstance(source, Contacts)
+
+    found = source.contacts_with(CHANGE_WEBHOOKS, 10)
+    assert {one.address for one in found} == {person.email, owner.email}
+    assert {one.language for one in found if one.address == person.email} == {"de"}
+    assert len(source.contacts_with(CHANGE_WEBHOOKS, 1)) == 1
+    assert "person" not in repr(found), "addresses do not get into logs"
+    assert source.contact_of(actor_of_user(shut_out)) is None
+    assert source.contact_of(system_actor()) is None
