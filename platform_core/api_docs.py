@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,16 @@ def _only_get(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequ
     return checked
 
 
+_writing = threading.Lock()
+"""The library that writes documents loads parts of itself on the way, which two threads must not do at once."""
+
+
+def document_in(language: str | None) -> bytes:
+    """Return the encoded document; whoever asks while it is written waits, instead of writing another."""
+    with _writing:
+        return _document(language)
+
+
 @cache
 def _document(language: str | None) -> bytes:
     """Return the encoded document; the registry is frozen, so one per language and process is enough."""
@@ -89,13 +100,13 @@ def _document(language: str | None) -> bytes:
 def described(language: str) -> Any:
     """Return the document in ``language`` as JSON values."""
     with override(language):
-        return loads(_document(language))
+        return loads(document_in(language))
 
 
 @_only_get
 def openapi_json(request: HttpRequest) -> HttpResponse:
     """Answer the OpenAPI document of everything that is mounted."""
-    return HttpResponse(_document(get_language()), content_type=OPENAPI_JSON)
+    return HttpResponse(document_in(get_language()), content_type=OPENAPI_JSON)
 
 
 @_only_get

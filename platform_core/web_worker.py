@@ -1,13 +1,15 @@
 """The worker of gunicorn that ``platformctl run`` uses: a slow client occupies a socket, never a thread.
 
 gunicorn's own gives a thread to each request whose first byte is there, for as long as the client likes: as many clients as
-there are threads, each sending a byte now and then, end the service.
+there are threads, each sending a byte now and then, or taking none of what it asked for, end the service.
 """
 
 from __future__ import annotations
 
+import selectors
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from os import SEEK_END
 from typing import Any
 
@@ -19,6 +21,7 @@ from gunicorn.http2 import negotiation
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from platform_core.arriving import Arriving
+from platform_core.leaving import SEND_S, LeavingSocket, Room
 from platform_core.observability.logging import PlainLines
 
 ALL_HELD = 64 << 20
@@ -29,8 +32,6 @@ BODY_S = 20.0
 SLOWEST = 4 << 10
 """Bytes a second that a client has to send at least, beyond the seconds that everybody has."""
 STALLED_S = 10.0
-SEND_S = 30.0
-"""The longest that a thread waits for a client to take what is sent to it."""
 _LINGERING = 4
 _MOST_LINGERING = 200
 _PIECE = 1 << 16
@@ -71,10 +72,11 @@ class CollectedUnreader(SocketUnreader):  # type: ignore[misc]
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """A connection that collects a request before a thread is spent on it."""
+    """A connection that collects a request before a thread is spent on it, and keeps of the answer what is not taken at once."""
 
     def __init__(self, worker: BufferingWorker, other: TConn) -> None:
-        super().__init__(other.cfg, other.sock, other.client, other.server)
+        sock = other.sock if other.cfg.is_ssl else LeavingSocket(other.sock, worker.room)
+        super().__init__(other.cfg, sock, other.client, other.server)
         self._worker = worker
         self.arriving: Arriving | None = None
         self._collected = memoryview(b"")
@@ -118,6 +120,11 @@ class Connection(TConn):  # type: ignore[misc]
         else:
             self.parser.unreader.begin(memoryview(b""))
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a part of the answer is still to be sent."""
+        return isinstance(self.sock, LeavingSocket) and self.sock.is_leaving
+
     def close(self, graceful: bool = False) -> None:
         """Close the connection; waiting for the client to have read everything is not done in the worker's loop."""
         self._worker.held.pop(self, None)
@@ -132,7 +139,11 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         """Make what the process needs beside its threads, then serve."""
         for handler in self.log.error_log.handlers:
             handler.setFormatter(PlainLines(self.log.error_fmt, self.log.datefmt))
+        # A header by which a proxy may set it would be one by which a client sets it.
+        self.cfg.set("forwarder_headers", "")
         self.held: dict[Connection, int] = {}
+        self.room = Room()
+        self._leaving: dict[Connection, Future[Any]] = {}
         self._lingering = ThreadPoolExecutor(_LINGERING, thread_name_prefix="linger")
         super().init_process()
 
@@ -165,10 +176,41 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         return _DEFER
 
     def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
-        """Take a connection back from its thread; one that waits for more may be silent for a while."""
+        """Take a connection back from its thread; one that waits for more may be silent for a while.
+
+        Where the client has not taken all of its answer, that goes on here.
+        """
+        if conn.is_leaving:
+            conn.sock.setblocking(False)
+            self._leaving[conn] = fs
+            self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self._go_on, conn))
+            return
         super().finish_request(conn, fs)
         if self.pending_conns and self.pending_conns[-1] is conn:
             conn.timeout = time.monotonic() + STALLED_S
+
+    def murder_pending(self) -> None:
+        """Close connections that have waited too long, for a request or for an answer to be taken."""
+        super().murder_pending()
+        for conn in [one for one in self._leaving if one.sock.is_overdue]:
+            self._drop(conn)
+
+    def _go_on(self, conn: Connection, _sock: Any) -> None:
+        """Send more of an answer; when all of it is gone, the connection is as any whose request was answered."""
+        try:
+            if not conn.sock.flush():
+                return
+        except OSError:  # the client is gone
+            self._drop(conn)
+            return
+        self.poller.unregister(conn.sock)
+        self.finish_request(conn, self._leaving.pop(conn))
+
+    def _drop(self, conn: Connection) -> None:
+        self.poller.unregister(conn.sock)
+        del self._leaving[conn]
+        self.nr_conns -= 1
+        conn.close()
 
     def linger(self, conn: Connection) -> bool:
         """Close a connection in its own time; False when too many are waiting for that already."""

@@ -1,4 +1,4 @@
-"""When a request is whole, and that clients who send it slowly cost nobody else their answer."""
+"""When a request is whole, and that clients who send it or take its answer slowly cost nobody else theirs."""
 
 from __future__ import annotations
 
@@ -147,3 +147,41 @@ def test_the_next_request_on_a_connection_is_answered_too(served: tuple[Served, 
         assert read_answer(connection)[0] == 404
         connection.sendall(probe[10:])
         assert read_answer(connection)[0] == 404
+
+
+SCRIPT = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+
+
+def test_clients_that_take_no_answer_occupy_no_thread(served: tuple[Served, str]) -> None:
+    server, token = served
+    whole = server.request("GET", SCRIPT).body
+    assert len(whole) > 1_000_000
+    host, port = server.url.removeprefix("http://").split(":")
+    slow = []
+    for _more in range(3 * THREADS):
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.settimeout(30)
+        connection.connect((host, int(port)))
+        connection.sendall(f"GET {SCRIPT} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        slow.append(connection)
+
+    assert server.request("GET", "/api/v1/identity/me/", token=token).status == 200
+
+    for connection in slow:
+        status, body = read_answer(connection)
+        assert (status, body) == (200, whole)
+        connection.sendall(b"GET /api/v1/identity/nothing/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert read_answer(connection)[0] == 404
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/x/livez", 404), ("/api/v1/identity/me/", 401), ("/livez", 200)]
+)
+def test_no_header_moves_an_address(served: tuple[Served, str], path: str, status: int) -> None:
+    server, _token = served
+    with connect(server) as connection:
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nSCRIPT_NAME: /x\r\nPATH_INFO: /livez\r\n"
+        connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
+        assert connection.recv(100).startswith(f"HTTP/1.1 {status} ".encode())
