@@ -22,6 +22,7 @@ from platform_core.models.webhooks import (
     WebhookDelivery,
     WebhookEndpoint,
     WebhookMessage,
+    WebhookTurn,
 )
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookMessage",
+    "WebhookTurn",
     "keep_for_reference",
     "record_history",
     "referrers_of",

@@ -36,8 +36,6 @@ class WebhookEndpoint(models.Model):
     created_by_kind = models.CharField(max_length=20, blank=True, default="", db_default="")
     created_by_id = models.UUIDField(null=True)
     """Who made it, and is told when the platform disables it."""
-    called_at = models.DateTimeField(null=True)
-    """When a job was called to send what is due; none other is called while that one works."""
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
     version = VersionField(_("version"))
@@ -133,6 +131,25 @@ class WebhookDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.message_id} to {self.endpoint_id}"
+
+
+class WebhookTurn(models.Model):
+    """Which process sends to an endpoint now, or when the last one ended; apart from the endpoint, which people change."""
+
+    endpoint_id = models.UUIDField(primary_key=True)
+    sender = models.UUIDField(null=True)
+    """A process, while it sends."""
+    seen_at = models.DateTimeField()
+    """When it last gave a sign of life, or ended."""
+    is_slow = models.BooleanField(default=False)
+    """Whether the last attempt was slow, or found a receiver in trouble."""
+
+    class Meta:
+        verbose_name = _("turn of a webhook endpoint")
+        verbose_name_plural = _("turns of webhook endpoints")
+
+    def __str__(self) -> str:
+        return str(self.endpoint_id)
 
 
 class WebhookAttempt(models.Model):

@@ -60,8 +60,6 @@ class PlatformTask(Task[..., T]):
     atomic: bool = True
     settled: Callable[[Any, Any], None] | None = field(default=None)
     """Told of the job and its outcome when it ends without success, in the same transaction; for the core itself."""
-    kept: bool = True
-    """Whether a job that has succeeded is kept for a while; what the core does all the time is not."""
 
     def __post_init__(self) -> None:
         Task.__post_init__(self)

@@ -59,9 +59,6 @@ class Claim(Protocol):
     def complete(self) -> None:
         """Note that the job is done."""
 
-    def forget(self) -> None:
-        """Remove the job, which is done."""
-
     def fail(self, status: Literal["failed", "cancelled"]) -> None:
         """Note that the job has ended without success."""
 

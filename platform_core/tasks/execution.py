@@ -106,17 +106,7 @@ def _run(claim: Claim, known: OwnedTask, control: Control) -> None:
             value = call()
         if value is not None:
             _record(job, result=_plain(job, value), running=False)
-        if task.kept:
-            claim.complete()
-        else:
-            _forget(claim)
-
-
-def _forget(claim: Claim) -> None:
-    from platform_core.models import TaskRecord
-
-    claim.forget()
-    TaskRecord.objects.filter(pk=claim.job.id).delete()
+        claim.complete()
 
 
 def _plain(job: Job, value: Any) -> Any:

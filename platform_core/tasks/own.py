@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from typing import Any, Final
-from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -26,7 +25,6 @@ from platform_core.operations.running import run_operation, run_operation_freely
 from platform_core.resource.idempotency import LIFETIME_H
 from platform_core.tasks.backend import engine
 from platform_core.tasks.declaring import PlatformTask, task
-from platform_core.webhooks.delivering import send_due
 from platform_core.webhooks.keeping import forget_messages
 
 SUCCEEDED_KEPT_H: Final = 24
@@ -64,12 +62,6 @@ def forget_expired() -> dict[str, int]:
     }
 
 
-@task(unique=lambda endpoint: endpoint, atomic=False)
-def send_webhooks(endpoint: str) -> None:
-    """Send what is due to one endpoint, for a while; nobody else sends to it meanwhile."""
-    send_due(UUID(endpoint))
-
-
 @task(unique=True)
 def seal_audit_trail() -> dict[str, int]:
     """Seal what the audit trail has gained, and sign a checkpoint behind it."""
@@ -90,7 +82,6 @@ def _settled(made: PlatformTask[Any], by: Callable[..., None] = settle) -> Platf
 TASKS: tuple[PlatformTask[Any], ...] = (
     forget_expired,
     seal_audit_trail,
-    dataclasses.replace(send_webhooks, kept=False),
     _settled(run_operation),
     _settled(run_operation_freely),
     _settled(mail.deliver_mail, by=mail.settle),

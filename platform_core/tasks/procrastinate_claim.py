@@ -29,11 +29,6 @@ class RowClaim:
         self._hold()
         now(self.jobs.finish_job(self.row, Status.SUCCEEDED, delete_job=False))
 
-    def forget(self) -> None:
-        """Remove the job, which is done; raises ClaimLost."""
-        self._hold()
-        now(self.jobs.finish_job(self.row, Status.SUCCEEDED, delete_job=True))
-
     def fail(self, status: Literal["failed", "cancelled"]) -> None:
         """Note that the job has ended without success; raises ClaimLost."""
         self._hold()

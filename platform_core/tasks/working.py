@@ -1,4 +1,4 @@
-"""What every worker process does, whatever the engine: run jobs, deliver events, look at the clock."""
+"""What every worker process does, whatever the engine: run jobs, deliver events, send webhooks, look at the clock."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from platform_core.tasks.catalogue import queues as own_queues
 from platform_core.tasks.engine import Control
 from platform_core.tasks.execution import execute
 from platform_core.tasks.scheduling import Clock
-from platform_core.webhooks.dispatching import call_senders
+from platform_core.webhooks.senders import Senders, senders_for
 
 log = structlog.get_logger("platform_core.tasks")
 
 READINESS_EVERY_S: Final = 10.0
-_SPARE_CONNECTIONS = 3
-"""One to look after jobs, one to listen, one to deliver events."""
+_SPARE_CONNECTIONS = 4
+"""One to look after jobs, one to listen, one to deliver events, one to look for webhooks."""
 
 
 def work(stop: threading.Event, *, concurrency: int, queues: Sequence[str] | None = None) -> None:
@@ -33,7 +33,8 @@ def work(stop: threading.Event, *, concurrency: int, queues: Sequence[str] | Non
 
     ``queues`` narrows down what this process may work on: the core's queue and those of enabled plugins.
     """
-    _make_room(concurrency)
+    senders = senders_for(concurrency)
+    _make_room(concurrency + senders)
     clock, readiness = Clock(), Readiness()
     owners = list(own_queues() if queues is None else queues)
     events = threading.Thread(
@@ -43,15 +44,18 @@ def work(stop: threading.Event, *, concurrency: int, queues: Sequence[str] | Non
         name="events",
         daemon=True,
     )
-    events.start()
+    webhooks = threading.Thread(
+        target=Senders(senders, stop, Readiness().ask).run, name="webhooks", daemon=True
+    )
+    started = [events, *([webhooks] if CORE in owners else ())]
+    for thread in started:
+        thread.start()
 
     def every_second(running: Sequence[Control]) -> bool:
         write_progress(running)
         ready = readiness.ask()
         if ready and not stop.is_set():
             clock.look()
-            if CORE in owners:
-                call_senders()
         return ready
 
     engine().work(
@@ -61,7 +65,8 @@ def work(stop: threading.Event, *, concurrency: int, queues: Sequence[str] | Non
         stop=stop,
         every_second=every_second,
     )
-    events.join()
+    for thread in started:
+        thread.join()
 
 
 class Readiness:
@@ -83,11 +88,11 @@ class Readiness:
         return self._ready
 
 
-def _make_room(concurrency: int) -> None:
+def _make_room(threads: int) -> None:
     """Let the pool, where there is one, have a connection for each thread; it is made when first used."""
     pool = connections.settings["default"].get("OPTIONS", {}).get("pool")
     if isinstance(pool, dict):
-        pool["max_size"] = max(pool.get("max_size") or 0, concurrency + _SPARE_CONNECTIONS)
+        pool["max_size"] = max(pool.get("max_size") or 0, threads + _SPARE_CONNECTIONS)
 
 
 def write_progress(running: Sequence[Control]) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 KEPT_BYTES: Final = 1000
 GONE: Final = 410
+SLOW_MS: Final = 2000
+"""Whoever does their work before they answer takes longer."""
 _OVERLOADED: Final = frozenset({429, 502, 503, 504})
 UNREADABLE: Final = "secret_unreadable"
 _NO_TROUBLE: Final = frozenset({"invalid_url", "address_refused", UNREADABLE})
@@ -46,6 +48,11 @@ class Attempt:
         if self.status is not None:
             return self.status in _OVERLOADED
         return self.error not in _NO_TROUBLE
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it took the receiver so long, or so much, that others must not have to wait for it."""
+        return self.is_overload or self.duration_ms >= SLOW_MS
 
     @property
     def outcome(self) -> str:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from platform_core.access import acting_as, system_actor
 from platform_core.webhooks.attempting import GONE, Attempt, attempt
 from platform_core.webhooks.disabling import disable, has_failed_for_days
-from platform_core.webhooks.dispatching import begin_turn, end_turn
+from platform_core.webhooks.dispatching import end_turn
 from platform_core.webhooks.keeping import keep_attempt
 from platform_core.webhooks.measuring import count_attempt
 from platform_core.webhooks.timing import delay_after, rest_after
@@ -31,21 +33,26 @@ TURN_S: Final = 20.0
 """After so many seconds others get their turn; an attempt that has begun by then is made to its end."""
 
 
-def send_due(endpoint_id: UUID) -> int:
-    """Send what is due to an endpoint for a while, and return how many messages arrived.
+def send_due(
+    endpoint_id: UUID, sender: UUID, *, is_over: Callable[[], bool] = lambda: False
+) -> int:
+    """Send what is due to an endpoint that ``sender`` has claimed, for a while; return how many messages arrived.
 
     What has arrived and was not noted because the process died is sent again: at least once, under the same id. Whoever
     was taken for dead and is not makes its attempt to the end, and no other.
     """
-    turn = begin_turn(endpoint_id)
     ends = time.monotonic() + TURN_S
-    arrived = 0
-    while time.monotonic() < ends and (due := next_due(endpoint_id, turn)) is not None:
-        made = attempt(due.endpoint, due.message)
-        keep(due, made)
-        count_attempt(due.delivery.plugin, made.outcome, made.duration_ms / 1000)
-        arrived += made.has_succeeded
-    end_turn(endpoint_id, turn)
+    arrived, is_slow = 0, None
+    with acting_as(system_actor("webhooks")):
+        while not is_over() and time.monotonic() < ends:
+            due = next_due(endpoint_id, sender)
+            if due is None:
+                break
+            made = attempt(due.endpoint, due.message)
+            keep(due, made)
+            count_attempt(due.delivery.plugin, made.outcome, made.duration_ms / 1000)
+            arrived, is_slow = arrived + made.has_succeeded, made.is_slow
+        end_turn(endpoint_id, sender, is_slow=is_slow)
     return arrived
 
 
@@ -58,16 +65,18 @@ class Due:
     delivery: WebhookDelivery
 
 
-def next_due(endpoint_id: UUID, turn: dt.datetime) -> Due | None:
+def next_due(endpoint_id: UUID, sender: UUID) -> Due | None:
     """Return what is to be sent next to an endpoint; None when it is disabled, gone, left alone, or others' turn."""
     from platform_core.models import (  # needs loaded models
         WebhookDelivery,
         WebhookEndpoint,
         WebhookMessage,
+        WebhookTurn,
     )
 
     rested = Q(resting_until=None) | Q(resting_until__lte=Now())
-    own = WebhookEndpoint.objects.filter(rested, pk=endpoint_id, enabled=True, called_at=turn)
+    turn = WebhookTurn.objects.filter(endpoint_id=OuterRef("pk"), sender=sender)
+    own = WebhookEndpoint.objects.filter(rested, Exists(turn), pk=endpoint_id, enabled=True)
     endpoint = own.first()
     delivery = (
         WebhookDelivery.objects.filter(

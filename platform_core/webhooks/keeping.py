@@ -45,6 +45,7 @@ def forget_messages(now: dt.datetime | None = None) -> int:
         WebhookDelivery,
         WebhookEndpoint,
         WebhookMessage,
+        WebhookTurn,
     )
 
     now = now or timezone.now()
@@ -52,7 +53,8 @@ def forget_messages(now: dt.datetime | None = None) -> int:
         previous_secret=None, previous_secret_until=None
     )
     endpoints = WebhookEndpoint.objects.filter(pk=OuterRef("endpoint_id"))
-    WebhookDelivery.objects.filter(~Exists(endpoints)).delete()  # told while it was being deleted
+    for model in (WebhookDelivery, WebhookTurn):  # told, or sent to, while it was being deleted
+        model.objects.filter(~Exists(endpoints)).delete()
     before = now - dt.timedelta(days=MESSAGES_KEPT_DAYS)
     WebhookDelivery.objects.filter(created_at__lt=before).delete()
     deliveries = WebhookDelivery.objects.filter(pk=OuterRef("delivery_id"))

@@ -13,6 +13,7 @@ from platform_core.models import (
     WebhookDelivery,
     WebhookEndpoint,
     WebhookMessage,
+    WebhookTurn,
     uuid7,
 )
 from platform_core.system import SLUG
@@ -77,6 +78,7 @@ def delete_endpoint(*, endpoint: WebhookEndpoint) -> None:
     endpoint.delete()
     WebhookAttempt.objects.filter(delivery__endpoint_id=key).delete()
     WebhookDelivery.objects.filter(endpoint_id=key).delete()
+    WebhookTurn.objects.filter(pk=key).delete()
 
 
 def enable(*, endpoint: WebhookEndpoint) -> None:

@@ -38,7 +38,8 @@ PLANTED_EVENTS, PLANTED_KILLS, PLANTED_ROUNDS = 40, 4, 20
 GIVEN_UP_AFTER_S = 600
 EMPTY = """
 DELETE FROM platform_core_webhookdelivery; DELETE FROM platform_core_webhookmessage;
-DELETE FROM platform_core_webhookendpoint; DELETE FROM procrastinate_jobs;
+DELETE FROM platform_core_webhookendpoint; DELETE FROM platform_core_webhookturn; DELETE FROM platform_core_webhookattempt;
+DELETE FROM procrastinate_jobs;
 """
 OF_QUICK = """
 SELECT count(*) FROM platform_core_webhookdelivery AS d JOIN platform_core_webhookendpoint AS e ON e.id = d.endpoint_id
@@ -104,19 +105,17 @@ def work_on() -> None:
 
 def note_first() -> None:
     """Work so that a delivery is noted before it is made: wrong, and to be found."""
-    from platform_core.tasks import own
-    from platform_core.webhooks import delivering
+    from platform_core.webhooks import delivering, senders
 
-    def send_due(endpoint_id: UUID) -> int:
-        turn = delivering.begin_turn(endpoint_id)
-        while due := delivering.next_due(endpoint_id, turn):
+    def send_due(endpoint_id: UUID, sender: UUID, **_: object) -> int:
+        while due := delivering.next_due(endpoint_id, sender):
             delivering.keep(due, delivering.Attempt(status=200, duration_ms=0))
             time.sleep(ANSWER_S)  # as if the connection took its time
             delivering.attempt(due.endpoint, due.message)
-        delivering.end_turn(endpoint_id, turn)
+        delivering.end_turn(endpoint_id, sender, is_slow=False)
         return 0
 
-    own.send_due = send_due
+    senders.send_due = send_due
     work_on()
 
 

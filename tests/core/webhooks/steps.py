@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models import F
 
 from platform_core.events import emit
 from platform_core.models import WebhookDelivery, WebhookEndpoint, uuid7
-from platform_core.testing.jobs import run_waiting_jobs
-from platform_core.webhooks.dispatching import call_senders
+from platform_core.webhooks.delivering import send_due
+from platform_core.webhooks.dispatching import claim
 from platform_identity.events import UserCreated
 from tests.core.webhooks.receivers import Receiver
 
@@ -36,9 +37,17 @@ def tell(event: Any = UserCreated) -> str:
 
 
 def deliver() -> None:
-    """Do what workers do, once: call senders, and run them."""
-    call_senders()
-    run_waiting_jobs(["platform_core"])
+    """Do what workers do, once: claim what is due, and send it."""
+    sender = uuid4()
+    for endpoint in claim(sender, senders=40):
+        send_due(endpoint, sender)
+
+
+def begin_turn(endpoint: str) -> UUID:
+    """Claim an endpoint, to which something is due, and return the name under which it is claimed."""
+    sender = uuid4()
+    assert claim(sender, senders=40) == [UUID(endpoint)]
+    return sender
 
 
 def let_pass(time: dt.timedelta) -> None:

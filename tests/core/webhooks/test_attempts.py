@@ -13,11 +13,19 @@ from platform_core.models import WebhookAttempt, WebhookDelivery, WebhookMessage
 from platform_core.testing.actors import GrantsDouble, client_for, new_user
 from platform_core.webhooks.attempting import Attempt
 from platform_core.webhooks.delivering import keep, next_due
-from platform_core.webhooks.dispatching import begin_turn
 from platform_core.webhooks.keeping import ATTEMPTS_KEPT, forget_messages
 from platform_core.webhooks.resources import VIEW_ATTEMPTS, VIEW_DELIVERIES, VIEW_WEBHOOKS
 from tests.core.webhooks.receivers import Reply
-from tests.core.webhooks.steps import DELIVERIES, WEBHOOKS, Receive, add, deliver, let_pass, tell
+from tests.core.webhooks.steps import (
+    DELIVERIES,
+    WEBHOOKS,
+    Receive,
+    add,
+    begin_turn,
+    deliver,
+    let_pass,
+    tell,
+)
 
 ATTEMPTS = "/api/v1/system/webhook-attempts/"
 ALL_DAY = dt.timedelta(hours=27)
@@ -93,7 +101,7 @@ def test_what_is_delivered_again_keeps_the_attempts_before(operator: Any, receiv
 def test_of_many_attempts_the_latest_are_kept(operator: Any) -> None:
     endpoint = UUID(add(operator, "https://hooks.example.org/in")["id"])
     tell()
-    turn = begin_turn(endpoint)
+    turn = begin_turn(str(endpoint))
     for number in range(ATTEMPTS_KEPT + 5):
         WebhookDelivery.objects.update(
             state="pending", attempts=0, next_attempt_at=timezone.now() - ALL_DAY
@@ -111,7 +119,7 @@ def test_of_many_attempts_the_latest_are_kept(operator: Any) -> None:
 def test_an_attempt_counts_though_its_delivery_began_anew_meanwhile(operator: Any) -> None:
     endpoint = UUID(add(operator, "https://hooks.example.org/in")["id"])
     tell()
-    due = next_due(endpoint, begin_turn(endpoint))
+    due = next_due(endpoint, begin_turn(str(endpoint)))
     assert due is not None
     WebhookDelivery.objects.update(attempts=7)
     keep(due, Attempt(status=500, duration_ms=1))
@@ -122,7 +130,7 @@ def test_an_attempt_counts_though_its_delivery_began_anew_meanwhile(operator: An
 def test_what_a_receiver_answered_goes_with_its_endpoint(operator: Any, receive: Receive) -> None:
     endpoint = add(operator, receive().url)
     tell()
-    due = next_due(UUID(endpoint["id"]), begin_turn(UUID(endpoint["id"])))
+    due = next_due(UUID(endpoint["id"]), begin_turn(endpoint["id"]))
     assert due is not None
     keep(due, Attempt(status=500, duration_ms=1))
     assert WebhookAttempt.objects.count() == 1

@@ -17,17 +17,31 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from platform_core.events import Event, emit
 from platform_core.events.declaring import faults_of
-from platform_core.models import WebhookDelivery, WebhookEndpoint, WebhookMessage, uuid7
+from platform_core.models import (
+    WebhookDelivery,
+    WebhookMessage,
+    WebhookTurn,
+    uuid7,
+)
 from platform_core.observability.metrics import made_once
 from platform_core.registry.item_facts import facts_of
 from platform_core.webhooks import delivering
-from platform_core.webhooks.dispatching import begin_turn, call_senders, end_turn
+from platform_core.webhooks.dispatching import claim, end_turn, give_sign, lapse_s
 from platform_core.webhooks.keeping import forget_messages
 from platform_identity.events import UserSuspended
 from tests.core.events.ground import Subscribing, ThingCounted
 from tests.core.outbound.allowing import allow
 from tests.core.webhooks.receivers import always
-from tests.core.webhooks.steps import DELIVERIES, WEBHOOKS, Receive, add, deliver, let_pass, tell
+from tests.core.webhooks.steps import (
+    DELIVERIES,
+    WEBHOOKS,
+    Receive,
+    add,
+    begin_turn,
+    deliver,
+    let_pass,
+    tell,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -220,26 +234,47 @@ def test_a_turn_ends_though_more_is_due(operator: Any, receive: Receive, monkeyp
     assert len(receiver.arrived) == 5
 
 
-def test_one_job_at_a_time_sends_to_an_endpoint(operator: Any, receive: Receive) -> None:
-    add(operator, receive().url)
+def test_one_at_a_time_sends_to_an_endpoint(operator: Any, receive: Receive) -> None:
+    endpoint = UUID(add(operator, receive().url)["id"])
     tell()
-    assert (call_senders(), call_senders()) == (1, 0)
-    late = timezone.now() - dt.timedelta(seconds=100)
-    WebhookEndpoint.objects.update(called_at=late)
-    assert call_senders() == 1, "a job that has not told its end is called again"
+    one, other = uuid7(), uuid7()
+    assert (claim(one, senders=4), claim(other, senders=4)) == ([endpoint], [])
+    give_sign(one, [endpoint])
+    WebhookTurn.objects.update(seen_at=timezone.now() - dt.timedelta(seconds=lapse_s() + 5))
+    give_sign(one, [endpoint])
+    assert claim(other, senders=4) == [], "it goes on, and says so"
+    WebhookTurn.objects.update(seen_at=timezone.now() - dt.timedelta(seconds=lapse_s() + 5))
+    assert claim(one, senders=4, running=[endpoint]) == [], "a thread of its own is at it"
+    assert claim(other, senders=4) == [endpoint], "whoever gives no sign has lost its turn"
 
 
 def test_whoever_was_taken_for_dead_sends_no_more(operator: Any, receive: Receive) -> None:
     endpoint = UUID(add(operator, receive().url)["id"])
     tell()
-    turn = begin_turn(endpoint)
+    turn = begin_turn(str(endpoint))
     assert delivering.next_due(endpoint, turn) is not None
+    WebhookTurn.objects.update(seen_at=timezone.now() - dt.timedelta(seconds=lapse_s() + 5))
 
-    other = begin_turn(endpoint)
+    other = begin_turn(str(endpoint))
 
     assert delivering.next_due(endpoint, turn) is None
-    end_turn(endpoint, turn)
-    assert WebhookEndpoint.objects.get().called_at == other, "the other's turn goes on"
+    end_turn(endpoint, turn, is_slow=True)
+    left = WebhookTurn.objects.get()
+    assert (left.sender, left.is_slow) == (other, False), "the other's turn goes on"
+
+
+def test_a_process_that_ends_finishes_the_attempt_and_no_more(
+    operator: Any, receive: Receive
+) -> None:
+    receiver = receive()
+    endpoint = UUID(add(operator, receiver.url)["id"])
+    tell()
+    tell()
+    sender = begin_turn(str(endpoint))
+    assert delivering.send_due(endpoint, sender, is_over=lambda: len(receiver.arrived) == 1) == 1
+    assert WebhookTurn.objects.get().sender is None
+    deliver()
+    assert len(receiver.arrived) == 2
 
 
 def test_a_deleted_endpoint_is_forgotten_with_its_deliveries(

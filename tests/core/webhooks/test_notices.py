@@ -20,16 +20,21 @@ from platform_core.access import (
     using_permissions,
 )
 from platform_core.mail.rendering import render
-from platform_core.models import AuditEvent, MailMessage, WebhookDelivery, WebhookEndpoint
+from platform_core.models import (
+    AuditEvent,
+    MailMessage,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookTurn,
+)
 from platform_core.testing.actors import GrantsDouble, client_for, new_user
 from platform_core.testing.jobs import run_waiting_jobs
 from platform_core.webhooks.attempting import Attempt
 from platform_core.webhooks.delivering import keep, next_due
 from platform_core.webhooks.disabling import disable
-from platform_core.webhooks.dispatching import begin_turn
 from platform_core.webhooks.mails import WebhookDisabled
 from platform_core.webhooks.resources import ADD_WEBHOOKS, CHANGE_WEBHOOKS, VIEW_WEBHOOKS
-from tests.core.webhooks.steps import WEBHOOKS, add, tell
+from tests.core.webhooks.steps import WEBHOOKS, add, begin_turn, tell
 
 URL = "https://hooks.example.org/in?token=hidden"
 
@@ -109,7 +114,7 @@ def test_whoever_made_it_is_told_in_their_language(owner: Actor, manager: Actor)
     shown = client_for(owner).get(f"{WEBHOOKS}{endpoint.pk}/").json()
     assert (shown["created_by_kind"], shown["created_by_id"]) == ("user", str(owner.id))
     tell()
-    due = next_due(endpoint.pk, begin_turn(endpoint.pk))
+    due = next_due(endpoint.pk, begin_turn(str(endpoint.pk)))
     assert due is not None
     tell()
     keep(due, Attempt(status=410, duration_ms=1))
@@ -129,7 +134,8 @@ def test_days_of_failure_are_told_once_for_each_disabling(owner: Actor) -> None:
         tell()
         WebhookEndpoint.objects.update(failing_since=timezone.now() - dt.timedelta(days=6))
         WebhookDelivery.objects.update(attempts=5, next_attempt_at=timezone.now())
-        late = next_due(endpoint.pk, begin_turn(endpoint.pk))
+        WebhookTurn.objects.all().delete()
+        late = next_due(endpoint.pk, begin_turn(str(endpoint.pk)))
         assert late is not None
         keep(late, Attempt(status=500, duration_ms=1))
         keep(late, Attempt(status=500, duration_ms=1))  # one that was under way as well
