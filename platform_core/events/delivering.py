@@ -28,6 +28,8 @@ MOST_ATTEMPTS: Final = 8
 LONGEST_PAUSE_S: Final = 300
 LOST_LIMIT: Final = 10
 """An event in whose delivery so many processes died is parked: it may be what kills them."""
+RESERVED_S: Final = 3
+"""For so long an event is left to whoever has begun to deliver it, and has yet to take it."""
 LOST: Final = "ProcessLost"
 """What stands in the place of an error's class then."""
 _STREAMS: Final = 200
@@ -44,7 +46,7 @@ WHERE parked_at IS NULL AND not_before <= clock_timestamp() ORDER BY id LIMIT %s
 # What is the first of its aggregate is known by the snapshot of one statement: an earlier event was committed earlier, so
 # whoever sees this one sees that one too, and a row that another process holds is skipped, never passed by.
 _NEXT = """
-    SELECT d.id, d.event_id, d.subscription, d.attempts FROM platform_core_eventdelivery d
+    SELECT d.id FROM platform_core_eventdelivery d
     WHERE d.subscription = %(subscription)s AND d.aggregate = %(aggregate)s
         AND d.parked_at IS NULL AND d.not_before <= clock_timestamp()
         AND NOT EXISTS (
@@ -54,17 +56,22 @@ _NEXT = """
     ORDER BY d.sequence LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 # Committed before the subscriber is called, without waiting for the disk: it has to outlast this process, not the server.
+# Until the event is taken nobody holds its row; that others would count an attempt too which they do not make, its time keeps off.
 _BEGIN = f"""
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), taken AS ({_NEXT})
 UPDATE platform_core_eventdelivery one SET
     lost = CASE WHEN lost < %(most)s THEN lost + 1 ELSE lost END,
     parked_at = CASE WHEN lost >= %(most)s THEN clock_timestamp() END,
+    not_before = CASE WHEN lost < %(most)s THEN clock_timestamp() + make_interval(secs => %(reserved_s)s) ELSE not_before END,
     error_id = CASE WHEN lost >= %(most)s THEN %(error_id)s ELSE error_id END,
     error_class = CASE WHEN lost >= %(most)s THEN %(error_class)s ELSE error_class END
-FROM taken, quick WHERE one.id = taken.id RETURNING one.parked_at IS NOT NULL, one.event_id, one.lost
+FROM taken, quick WHERE one.id = taken.id RETURNING one.id, one.parked_at IS NOT NULL, one.event_id, one.lost
 """  # noqa: S608  # nosec B608  (names of our own)
-_TAKE = f"""
-WITH taken AS ({_NEXT}), gone AS (
+_TAKE = """
+WITH taken AS (
+    SELECT id, event_id, subscription, attempts FROM platform_core_eventdelivery
+    WHERE id = %(id)s AND parked_at IS NULL FOR UPDATE SKIP LOCKED
+), gone AS (
     DELETE FROM platform_core_eventdelivery USING taken WHERE platform_core_eventdelivery.id = taken.id
 ), received AS (
     INSERT INTO platform_core_eventreceipt (subscription, event_id, received_at)
@@ -73,7 +80,7 @@ WITH taken AS ({_NEXT}), gone AS (
 SELECT taken.id, taken.attempts, EXISTS (SELECT FROM received), e.id, e.name, e.version, e.payload::text, e.aggregate,
     e.sequence, e.occurred_at, e.actor_kind, e.actor_id, e.request_id
 FROM taken JOIN platform_core_event e ON e.id = taken.event_id
-"""  # noqa: S608  # nosec B608  (names of our own)
+"""
 _FAILED = """
 UPDATE platform_core_eventdelivery SET attempts = attempts + 1, lost = greatest(lost - 1, 0), error_id = %(error_id)s, error_class = %(error_class)s,
     not_before = clock_timestamp() + make_interval(secs => %(pause_s)s),
@@ -126,12 +133,12 @@ def deliver_next(subscription: str, aggregate: str) -> Outcome:
     """Deliver the next event of ``aggregate`` to a subscription of an enabled plugin, when it is due."""
     owned = all_subscriptions()[subscription]
     begun = begin(owned, aggregate)
-    if begun is not None:
+    if isinstance(begun, Outcome):
         return begun
     taken: Taken | None = None
     try:
         with transaction.atomic():
-            taken = take(subscription, aggregate)
+            taken = take(begun)
             if taken is None:
                 return Outcome.NOTHING
             if taken.is_new:
@@ -146,10 +153,10 @@ def deliver_next(subscription: str, aggregate: str) -> Outcome:
     return Outcome.DELIVERED
 
 
-def begin(owned: OwnedSubscription, aggregate: str) -> Outcome | None:
-    """Count the attempt before the subscriber is called, which may not survive it; ``None`` when it is to be called.
+def begin(owned: OwnedSubscription, aggregate: str) -> int | Outcome:
+    """Count the attempt before the subscriber is called, which may not survive it, and return which delivery it is.
 
-    An event in whose delivery too many processes died is parked instead.
+    Others leave it alone for a moment. An event in whose delivery too many processes died is parked instead.
     """
     error_id = uuid.uuid4().hex
     with connection.cursor() as cursor:
@@ -161,14 +168,15 @@ def begin(owned: OwnedSubscription, aggregate: str) -> Outcome | None:
                 "most": LOST_LIMIT,
                 "error_id": error_id,
                 "error_class": LOST,
+                "reserved_s": RESERVED_S,
             },
         )
         row = cursor.fetchone()
     if row is None:
         return Outcome.NOTHING
-    is_parked, event_id, lost = row
+    delivery, is_parked, event_id, lost = row
     if not is_parked:
-        return None
+        return int(delivery)
     log.error(
         "processes died delivering an event, and it is parked",
         plugin=owned.owner,
@@ -180,10 +188,10 @@ def begin(owned: OwnedSubscription, aggregate: str) -> Outcome | None:
     return Outcome.FAILED
 
 
-def take(subscription: str, aggregate: str) -> Taken | None:
-    """Take the next event of a stream out of the queue and note its receipt, both to be undone with the transaction."""
+def take(delivery: int) -> Taken | None:
+    """Take an event that was begun out of the queue and note its receipt, both to be undone with the transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"subscription": subscription, "aggregate": aggregate})
+        cursor.execute(_TAKE, {"id": delivery})
         row = cursor.fetchone()
     return None if row is None else Taken(row[0], row[1], row[2], row[3:])
 

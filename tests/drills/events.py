@@ -135,8 +135,7 @@ def deliver_unordered() -> None:
     from platform_core.events import delivering
 
     guard = delivering._NEXT[delivering._NEXT.index("AND NOT EXISTS") : delivering._NEXT.index("ORDER BY d.sequence")]  # fmt: skip
-    for name in ("_BEGIN", "_TAKE"):
-        setattr(delivering, name, getattr(delivering, name).replace(guard, ""))
+    delivering._BEGIN = delivering._BEGIN.replace(guard, "")
     deliver_events()
 
 

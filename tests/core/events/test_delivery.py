@@ -13,6 +13,7 @@ from django.utils import timezone
 from platform_core.access import Actor, acting_as, current_actor, current_request_id
 from platform_core.events import Event, OutsideTransaction, Received, emit, overview
 from platform_core.events import delivering as events
+from platform_core.events.catalogue import all_subscriptions
 from platform_core.events.delivering import MOST_ATTEMPTS, dispatch_once
 from platform_core.models import (
     AuditEvent,
@@ -272,6 +273,58 @@ def test_a_payload_of_an_earlier_version_is_upgraded_or_parked(
     due_now()
     dispatch_once()
     assert heard.numbers == [100]
+
+
+@pytest.mark.django_db
+def test_between_its_begin_and_its_taking_an_event_is_left_to_whoever_began(
+    subscribe: Subscribing,
+) -> None:
+    subscribe("listen", Heard())
+    count(1)
+    name, aggregate = EventDelivery.objects.values_list("subscription", "aggregate").get()
+    owned = all_subscriptions()[name]
+
+    begun = events.begin(owned, aggregate)
+    assert events.begin(owned, aggregate) is events.deliver_next(name, aggregate)
+    assert dispatch_once() == 0
+    assert EventDelivery.objects.get().lost == 1, "nobody else has counted an attempt"
+
+    due_now()  # whoever began has died
+    again = events.begin(owned, aggregate)
+    assert (again, EventDelivery.objects.get().lost) == (begun, 2)
+    assert isinstance(again, int)
+    taken = events.take(again)
+    assert taken is not None
+    assert taken.is_new
+    assert events.take(again) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_attempt_that_fails_among_many_that_try_counts_no_death(subscribe: Subscribing) -> None:
+    subscribe("listen", Heard(fails=lambda received: True))
+    things = [uuid.uuid4() for _ in range(10)]
+    for thing in things:
+        count(1, thing=thing)
+    (name,) = set(EventDelivery.objects.values_list("subscription", flat=True))
+    aggregates = list(EventDelivery.objects.values_list("aggregate", flat=True))
+    together = threading.Barrier(4)
+
+    def deliver() -> None:
+        try:
+            for aggregate in aggregates:
+                together.wait(30)
+                events.deliver_next(name, aggregate)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=deliver) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    found = set(EventDelivery.objects.values_list("attempts", "lost"))
+    assert found == {(1, 0)}
 
 
 @pytest.mark.django_db(transaction=True)
