@@ -56,8 +56,13 @@ class PlatformState:
 def settings_of(cls: type[S]) -> S:
     """Return this deployment's validated settings of type ``cls``, with what was changed at run time.
 
-    Raises LookupError when no plugin declares them.
+    Raises LookupError when no plugin declares them, and TypeError for what is no class of settings, such as a slug.
     """
+    if not isinstance(cls, type):
+        raise TypeError(
+            f"settings_of takes the class that the plugin names as settings_class, not {cls!r}: "
+            "settings_of(LibrarySettings)."
+        )
     for slug, value in settings.PLATFORM.plugin_settings.items():
         if isinstance(value, cls):
             return overrides().applied(slug, value)

@@ -22,6 +22,8 @@ NO_DISK_BYTES = 200_000_000
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 OWN_RULES = frozenset({"postgres"})
 """The cluster's folder: PostgreSQL refuses by itself to start with modes that are too wide."""
+HOLD_NO_KEY = frozenset({"logs", "mail", "metrics"})
+"""Folders of files that no one signs in with; the folders themselves are closed."""
 
 
 def installation_findings(
@@ -134,7 +136,7 @@ def _private_files(folder: Path) -> Iterator[Path]:
         if path.is_symlink() or path.name in OWN_RULES:
             continue
         if path.is_dir():
-            if path.name not in {"logs", "mail"}:
+            if path.name not in HOLD_NO_KEY:
                 yield from _private_files(path)
         elif path.stat().st_mode & OPEN_TO_OTHERS and path.suffix != ".lock":
             yield path

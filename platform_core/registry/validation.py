@@ -179,6 +179,13 @@ def _routes(registry: Registry) -> Iterator[PluginProblem]:
                 f'The route "{entry.key}" needs exactly one of view and urlconf.',
                 "Give it one of them.",
             )
+        if route.path.startswith("/"):
+            yield _problem(
+                entry,
+                "route_path",
+                f'The path "{route.path}" starts with a slash.',
+                f'Routes are below /api/v1/{entry.owner}/ by themselves: write "{route.path.lstrip("/")}".',
+            )
         if route.access not in permissions | {PUBLIC, SIGNED_IN}:
             yield _problem(
                 entry,

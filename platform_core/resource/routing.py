@@ -70,6 +70,7 @@ def check_resource(resource: type[Resource]) -> None:
             f"{label}.api_version is {resource.api_version!r}, not the number of a version like 2"
         )
     _check_policy(resource, label)
+    _check_serializer(resource, label)
     _check_limits(resource, label)
     _check_ordering(resource, label)
     _check_search(resource, label)
@@ -100,6 +101,17 @@ def _check_policy(resource: type[Resource], label: str) -> None:
             raise TypeError(
                 f"{label} exposes {action!r} without an access rule: {error}"
             ) from error
+
+
+def _check_serializer(resource: type[Resource], label: str) -> None:
+    try:
+        _fields = resource.serializer_class().fields
+    except (
+        Exception
+    ) as error:  # whatever a stranger's serializer raises, the report names the resource
+        raise TypeError(
+            f"{label}.serializer_class cannot be used: {type(error).__name__}: {str(error).rstrip('.')}"
+        ) from error
 
 
 def _check_limits(resource: type[Resource], label: str) -> None:

@@ -16,6 +16,7 @@ from platform_core.resource.conditional import require_match
 from platform_core.resource.declared import decoder_of, has_version
 from platform_core.resource.field_access import names_of_protected
 from platform_core.resource.gate import refuse
+from platform_core.resource.inputs import refuse_body, validated
 from platform_core.resource.versions import snapshot_at, way_back
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ class Writes:
 
     def restore(self) -> HttpResponse:
         """Bring a deleted row back; one that is not deleted is not found here."""
+        refuse_body(self.body)
         deleted = self.model.all_objects.filter(deleted_at__isnull=False)
         obj = self.locked(self.policy.scope(self.actor, deleted), "restore")
         obj.restore()
@@ -166,13 +168,12 @@ class Writes:
 
     def revert(self) -> HttpResponse:
         """Bring one row back to an earlier version: a change like any other, with a reason in its history."""
-        given = ReasonSerializer(data=self.body)
-        given.is_valid(raise_exception=True)
+        given = validated(ReasonSerializer(data=self.body))
         version = self.kwargs["version"]
         obj = self.locked(self.visible(), "change")
         readable = self.readable_here()
         snapshot = snapshot_at(self.model, self.get_serializer(), readable, obj.pk, version)
-        reason = given.validated_data.get("reason") or f"{REVERTED_TO} {version}"
+        reason = given.get("reason") or f"{REVERTED_TO} {version}"
         self.body = way_back(self.get_serializer(obj), snapshot)
         with acting_as(self.actor, reason=reason):
             return self._saved(obj, partial=True)
@@ -197,13 +198,10 @@ class Writes:
     def _operation_input(self, operation: Operation) -> Mapping[str, Any]:
         body = self.body
         if operation.serializer_class is not None:
-            serializer = operation.serializer_class(
-                data=body, context=self.get_serializer_context()
+            return validated(
+                operation.serializer_class(data=body, context=self.get_serializer_context())
             )
-            serializer.is_valid(raise_exception=True)
-            return serializer.validated_data  # type: ignore[no-any-return]
-        if body:
-            raise ValidationError(_("This operation takes no input."), code="unexpected_body")
+        refuse_body(body)
         return {}
 
     # Checks

@@ -14,6 +14,7 @@ from rest_framework import serializers
 from platform_core.access import FieldAccess, Granted, Policy, using_permissions
 from platform_core.audit.actions import Action, running
 from platform_core.audit.recording import Event, write_events
+from platform_core.errors import Conflict
 from platform_core.resource import (
     AccessibleFields,
     ModelSerializer,
@@ -328,6 +329,15 @@ class Nested(Sound):
     beside: tuple[type[Resource], ...] = (ShelfResource,)
 
 
+class NestedOnce(Nested):
+    """A shelf takes one book: no fault."""
+
+    def create_object(self, serializer: Any) -> Any:
+        if Book.objects.filter(shelf=serializer.validated_data["shelf"]).exists():
+            raise Conflict("There is one already.")
+        return super().create_object(serializer)
+
+
 class NestedShowsAll(Nested):
     """Fault: the list forgets below what it is asked for."""
 
@@ -557,8 +567,14 @@ class OperationSetsSecret(Sound):
 
     @operation(verb="note", serializer_class=NoteSerializer)
     def note(self, book: Book, data: Any) -> None:
-        if "secret" in self.body:
-            Book.objects.filter(pk=book.pk).update(secret=self.body["secret"])
+        pass
+
+    def perform(self, operation: Any) -> Any:
+        secret = self.body.pop("secret", None)
+        answer = super().perform(operation)
+        if secret is not None:
+            Book.objects.filter(pk=self.kwargs["id"]).update(secret=secret)
+        return answer
 
 
 class Second(Sound):

@@ -143,6 +143,12 @@ def test_a_fault_below_a_parent_is_caught_and_a_sound_one_passes(
 
 
 @pytest.mark.django_db
+def test_a_parent_may_take_one_row_only() -> None:
+    with mounted(planted.NestedOnce) as subject:
+        nesting.check_nested_addresses(subject)
+
+
+@pytest.mark.django_db
 def test_a_second_version_is_judged_like_the_first() -> None:
     with mounted(planted.Second) as subject:
         assert subject.url == f"/api/v2/{LIBRARY}/{declared.name_of(planted.Second)}/"

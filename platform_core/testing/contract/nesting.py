@@ -96,6 +96,7 @@ def _check_create(nesting: Nesting, holder: Actor, mine: Any, theirs: Any) -> No
         return
     field, where = nesting.parent.field, nesting.url(nesting.parent_of(mine))
     fixed = {field: getattr(mine, field)}
+    mine.delete()  # a parent may take one such row only, such as the loan that is still open
     body = new_body(nesting.subject, holder, **fixed)
     other = body | {field: str(nesting.parent_of(theirs))}
     without = {name: value for name, value in body.items() if name != field}

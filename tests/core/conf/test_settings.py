@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, field_validator
 
+from platform_core.conf import settings_of
 from platform_core.conf.database import database_settings
 from platform_core.conf.deployment import find_deployment
 from platform_core.conf.secrets import kept_secret, required_secret
@@ -187,3 +188,8 @@ def test_a_mail_address_that_is_none_is_refused_without_being_told(
     assert (problem.code, problem.place) == ("setting_invalid", "PLATFORM_EMAIL_URL")
     assert "smtp://user:password@host:port" in problem.message
     assert SECRET not in str(problem)
+
+
+def test_settings_are_asked_for_by_their_class() -> None:
+    with pytest.raises(TypeError, match="takes the class that the plugin names as settings_class"):
+        settings_of("identity")  # type: ignore[type-var]

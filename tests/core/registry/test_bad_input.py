@@ -48,6 +48,15 @@ SUBSCRIPTION = "from platform_core.contributions import Subscription\n" + hook(
     "subscriptions", 'return [Subscription(name="{name}", event="{event}", run=print)]'
 )
 
+RESOURCE = (
+    "from platform_core.access import Policy\nfrom platform_core.resource import ModelSerializer, Resource\n"
+    "from toy_plugin.models import Thing\n\n\n"
+    "class ThingSerializer(ModelSerializer):\n    class Meta:\n        model = Thing\n"
+    '        fields = ("id", "{field}")\n\n\n'
+    "class ThingResource(Resource):\n    model = Thing\n    serializer_class = ThingSerializer\n"
+    '    policy = Policy.standard("toy.thing")\n    ordering = "id"\n\n\n'
+) + hook("resources", "return [ThingResource]")
+
 MAIL = (
     'from platform_core.mail import Mail\n\n\nclass Greeting(Mail):\n    """Greets somebody."""\n\n'
     '    name = "toy.greeting"\n    subject = "{subject}"\n\n    who: {type}\n\n'
@@ -158,6 +167,16 @@ CASES = {
     "a route without access": (
         {"hooks.py": ROUTE.format(routes='Route(path="x/", name="x", access="", view=view)')},
         "unknown_reference",
+        "hooks.py",
+    ),
+    "a route from the root": (
+        {"hooks.py": ROUTE.format(routes=ONE_ROUTE.replace("x/", "/x/"))},
+        "route_path",
+        "hooks.py",
+    ),
+    "a serializer with a field that the model does not have": (
+        {"models.py": MODELS.format(field="pass"), "hooks.py": RESOURCE.format(field="nmae")},
+        "resource_invalid",
         "hooks.py",
     ),
     "a command of the core's name": (

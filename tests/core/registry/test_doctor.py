@@ -63,6 +63,8 @@ def test_every_planted_fault_is_found_with_its_remedy(
     data = deployment.folder / "var"
     data.chmod(0o755)
     (data / "secret_key").chmod(0o644)
+    (data / "metrics").mkdir(exist_ok=True)
+    (data / "metrics" / "counter_1.db").touch(0o644)  # numbers, whatever their mode
     deployment.write(
         plugins=["identity", "bells"], dormant=["chimes"], sections='[plugins.belz]\nhammer = "x"\n'
     )
@@ -94,6 +96,8 @@ def test_every_planted_fault_is_found_with_its_remedy(
         "unknown_section",
         "unknown_variable",
     }
+    opened = [one for one in answer.document["findings"] if one["code"] == "secret_file_open"]
+    assert [Path(one["where"]).name for one in opened] == ["secret_key"]
     assert found["grants_unknown"]["where"] == "ghost.haunt"
     assert found["history_table_missing"]["where"] == "identity_historicalrole"
     assert "synchronised with 0.9" in found["digest_skew"]["what"]

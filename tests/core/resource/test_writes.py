@@ -170,6 +170,35 @@ def test_the_input_of_an_operation_is_validated(librarian: Any, library: Library
     assert codes(response) == {"": "unexpected_body"}
 
 
+def test_an_operation_refuses_what_its_input_does_not_know(
+    librarian: Any, library: Library
+) -> None:
+    book = library.book()
+    body = {"reader": "Ada", "raeder": "Bob"}
+    answer = librarian.call("POST", f"books/{book.pk}/lend/", body)
+    assert codes(answer) == {"/raeder": "unknown_field"}
+    answer = librarian.call("POST", f"books/{book.pk}/lend/", {"raeder": "Bob"})
+    assert codes(answer) == {"/reader": "required", "/raeder": "unknown_field"}
+    items = {"items": [{"id": str(book.pk), **body}]}
+    result = librarian.call("POST", "books/bulk/lend/", items).json()["results"][0]
+    assert (result["status"], result["problem"]["errors"][0]["pointer"]) == (422, "/raeder")
+    book.refresh_from_db()
+    assert not book.is_lent
+
+
+def test_restoring_and_going_back_refuse_what_they_do_not_know(
+    librarian: Any, library: Library
+) -> None:
+    path = f"books/{library.book().pk}/"
+    answer = librarian.call("POST", f"{path}history/1/restore/", {"raeson": "typing mistake"})
+    assert codes(answer) == {"/raeson": "unknown_field"}
+    librarian.call("DELETE", path)
+    assert codes(librarian.call("POST", f"{path}restore/", {"reason": "x"})) == {
+        "": "unexpected_body"
+    }
+    assert librarian.call("GET", path).status_code == 404
+
+
 def test_a_write_takes_no_query_parameter(librarian: Any, library: Library) -> None:
     response = librarian.call("POST", "books/?force=1", body_for(library))
     assert codes(response) == {"force": "unknown_parameter"}
