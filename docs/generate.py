@@ -1,14 +1,16 @@
-"""Write the reference pages that come from the code: hooks, contributions, settings, commands, the contract suite."""
+"""Write the reference pages that come from the code: hooks, contributions, classes, settings, commands, the contract suite."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
 import inspect
+import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from typer.main import get_command
 
@@ -88,6 +90,128 @@ def _default(field: dataclasses.Field[object]) -> str:
 def _cell(value: object) -> str:
     """Return ``value`` as it stands in a cell of a table."""
     return " ".join(str(value).replace("|", chr(92) + "|").split())
+
+
+class Described(NamedTuple):
+    """Something that plugins derive from or mark with: where it is written, what its methods find, what they override."""
+
+    name: str
+    file: str
+    finds: tuple[str, ...] = ()
+    overridden: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def node(self) -> ast.ClassDef | ast.FunctionDef:
+        """Its definition; read, not imported, because models need a deployment."""
+        return definition(self.file, self.name)
+
+
+INNER = frozenset(
+    (
+        "import_problem",
+        "parent",
+        "parent_id",
+        "trail",
+        "standings",
+        "action_map",
+        "is_bulk",
+        "action",
+        "slug",
+        "gate",
+        "serializer_field_mapping",
+        "history",
+        "id_converter",
+    )
+)
+"""What the core keeps for itself."""
+WRITES = ("create_object", "update_object", "delete_object", "unsaved_object")
+DESCRIBED = (
+    Described("PluginConfig", "plugin.py"),
+    Described("PluginSettings", "conf/settings.py"),
+    Described("BaseModel", "models/base.py"),
+    Described(
+        "Resource",
+        "resource/base.py",
+        finds=("request", "actor", "is_trial", "running", "audit_details"),
+        overridden=dict.fromkeys(WRITES, "resource/writes.py"),
+    ),
+    Described("ModelSerializer", "resource/serializers.py"),
+    Described("operation", "resource/operations.py"),
+    Described("FieldAccess", "access/fields.py"),
+    Described("Event", "events/declaring.py"),
+    Described("Mail", "mail/declaring.py"),
+    Described("task", "tasks/declaring.py"),
+    Described("Retry", "tasks/declaring.py"),
+)
+
+
+def definition(file: str, name: str) -> Any:
+    """Return the class or function ``name`` as it is written in ``file`` of the core, wherever in it."""
+    tree = ast.parse((ROOT / "platform_core" / file).read_text(encoding="utf-8"))
+    # What a decorator looks like is said by its last overload.
+    return [one for one in ast.walk(tree) if getattr(one, "name", "") == name][-1]
+
+
+def classes_page() -> str:
+    """Return the page about what plugins derive from."""
+    lines = [
+        "# Classes",
+        "",
+        NOTICE,
+        "",
+        "What a plugin derives from, with the attributes that it may set, and the decorators that mark its functions. How they are used",
+        "is in the how-to guides, where to import them from in [public names](public-api.md).",
+    ]
+    for one in DESCRIBED:
+        lines += ["", f"## {one.name}", ""]
+        if isinstance(one.node, ast.FunctionDef):
+            lines += [f"`@{one.name}({_keywords(one.node)})`", ""]
+        lines.append(ast.get_docstring(one.node) or "")
+        if isinstance(one.node, ast.ClassDef):
+            lines += _attributes(one)
+        if one.overridden:
+            lines += ["", "| to override | what |", "|---|---|"]
+        for name, file in one.overridden.items():
+            method = definition(file, name)
+            words = ", ".join(argument.arg for argument in method.args.args[1:])
+            lines.append(f"| `{name}({words})` | {_cell(ast.get_docstring(method))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _keywords(node: ast.FunctionDef) -> str:
+    """Return the keywords that a decorator takes, with their defaults."""
+    given = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    return ", ".join(one.arg + (f"={ast.unparse(value)}" if value else "") for one, value in given)
+
+
+def _attributes(described: Described) -> Iterator[str]:
+    """Yield the table of the attributes that subclasses set, and that of those which methods find."""
+    rows = list(_annotated(described.node))
+    for title, found in (
+        ("attribute", [row for row in rows if row[0] not in described.finds]),
+        ("methods find", [row for row in rows if row[0] in described.finds]),
+    ):
+        if found:
+            yield from ("", f"| {title} | type | default | what |", "|---|---|---|---|")
+        for name, kind, default, what in found:
+            yield f"| `{name}` | `{_cell(kind)}` | {default} | {_cell(what)} |"
+
+
+def _annotated(node: ast.AST) -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, type, default and meaning of what a class annotates and does not keep to itself."""
+    body: list[ast.stmt] = getattr(node, "body", [])
+    for one, following in itertools.zip_longest(body, body[1:]):
+        if not isinstance(one, ast.AnnAssign) or not isinstance(one.target, ast.Name):
+            continue
+        kind = ast.unparse(one.annotation)
+        if one.target.id in INNER and (kind, one.target.id) != ("ClassVar[str]", "slug"):
+            continue
+        if kind.startswith("ClassVar["):
+            kind = kind.removeprefix("ClassVar[").removesuffix("]")
+        default = "" if one.value is None else f"`{_cell(ast.unparse(one.value))}`"
+        said = following.value if isinstance(following, ast.Expr) else None
+        what = str(said.value) if isinstance(said, ast.Constant) else ""
+        yield one.target.id, kind, default, what
 
 
 def settings_classes() -> Iterator[tuple[str, str, type[PluginSettings]]]:
@@ -197,6 +321,7 @@ def contract_page() -> str:
 PAGES = {
     "hooks.md": hooks_page,
     "contributions.md": contributions_page,
+    "classes.md": classes_page,
     "settings.md": settings_page,
     "commands.md": commands_page,
     "contract-suite.md": contract_page,

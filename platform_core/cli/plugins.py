@@ -12,7 +12,14 @@ from typing import Annotated, Any
 
 import typer
 
-from platform_core.cli import boot, plugin_diff, plugin_doctor, plugin_explain, plugin_test
+from platform_core.cli import (
+    boot,
+    plugin_diff,
+    plugin_doctor,
+    plugin_explain,
+    plugin_test,
+    plugin_writing,
+)
 from platform_core.cli.audited_lists import tell_of_lists
 from platform_core.cli.output import CHANGES, AsJson, console, fail, print_json, refuse, step
 from platform_core.cli.plan_view import show_changes, show_plan
@@ -33,6 +40,8 @@ from platform_core.registry.trial import require_boot, require_unheld, take_snap
 app = typer.Typer(no_args_is_help=True, help="List, plan, enable and disable plugins.")
 app.command("costs")(costs)
 app.command("test")(plugin_test.judge)
+app.command("makemigrations")(plugin_writing.makemigrations)
+app.command("messages")(plugin_writing.messages)
 
 Slug = Annotated[str, typer.Argument(metavar="PLUGIN", help="The plugin's slug.")]
 Enable = Annotated[

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,7 +173,7 @@ def run(subject: Subject, slugs: list[str], scratch: Path, progress: Progress) -
         process = subprocess.Popen(  # noqa: S603  (our own command)
             _command(subject, scratch),
             cwd=scratch,
-            env=_environment(subject, slugs, scratch, report),
+            env=environment(subject, slugs, scratch) | {VARIABLE: str(report)},
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
@@ -220,10 +220,8 @@ def _own_configuration(project: Path) -> Path | None:
     return path if "[tool.pytest" in path.read_text(encoding="utf-8") else None
 
 
-def _environment(
-    subject: Subject, slugs: list[str], scratch: Path, report: Path
-) -> Mapping[str, str]:
-    """Return an environment without the deployment's own settings; those of plugins stay."""
+def environment(subject: Subject, slugs: list[str], scratch: Path) -> dict[str, str]:
+    """Return an environment in which ``slugs`` are enabled, without the deployment's own settings; those of plugins stay."""
     strange = ("PLATFORM_", "DJANGO_", "DATABASE_", "PYTEST_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
     path = [str(one) for one in subject.path] + [one for one in sys.path if one]
@@ -232,7 +230,6 @@ def _environment(
         "PLATFORM_PLUGINS": ",".join(slugs),
         "PLATFORM_DATA_DIR": str(scratch / "data"),
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(path)),
-        VARIABLE: str(report),
     }
 
 

@@ -10,6 +10,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import translation
 
+from platform_core.testing.catalogue_files import read
 from platform_core.testing.catalogues import catalogue_faults, extract, translations_in
 from platform_core.testing.jobs import run_waiting_jobs
 from platform_identity.testing import PASSWORD, auth_header, make_owner, make_user
@@ -45,7 +46,7 @@ def test_a_catalogue_is_complete_compiled_and_up_to_date(package: Path, language
 
 @pytest.mark.parametrize("package", messages.PACKAGES, ids=lambda package: package.name)
 def test_french_punctuation_has_its_narrow_space(package: Path) -> None:
-    for _string, translated in translations_in(messages.read(package, "fr")).items():
+    for _string, translated in translations_in(read(package, "fr")).items():
         assert not re.search(r"(?<!\u202f)[;:?!»](?=\s|\Z)|«(?!\u202f)|[“”'\"]", translated)
 
 
@@ -55,9 +56,7 @@ def test_people_read_these_translations_and_no_other_package_s(
 ) -> None:
     """Django merges all catalogues and lets the earlier application win."""
     with translation.override(language):
-        for (_context, string), translated in translations_in(
-            messages.read(package, language)
-        ).items():
+        for (_context, string), translated in translations_in(read(package, language)).items():
             assert translation.gettext(string) == translated
 
 
