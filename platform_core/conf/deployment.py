@@ -23,6 +23,8 @@ from platform_core.registry.problems import PluginErrors, PluginProblem
 
 FILE_NAME = "platform.toml"
 CONFIG_VARIABLE = "PLATFORM_CONFIG"
+_MOST_CALLS = 10**9
+_LONGEST_WINDOW_S = 366 * 86_400
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]+/(\*|[a-z0-9.+-]+)")
 
 
@@ -123,9 +125,11 @@ class CoreSettings(PluginSettings):
     def _is_a_rate(cls, text: str) -> str:
         if text != "off":
             try:
-                limits.parse(text)
+                item = limits.parse(text)
             except ValueError:
                 raise ValueError("write it like 1000/hour, or off") from None
+            if not (1 <= item.amount <= _MOST_CALLS and item.get_expiry() <= _LONGEST_WINDOW_S):
+                raise ValueError("write 1 to a thousand million calls in a year at most, or off")
         return text
 
     @field_validator("cors_origins")

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 
+from platform_core.access import Actor
 from platform_core.contributions import SIGNED_IN, Route
 from platform_core.models import Operation
 from platform_core.operations import files
 from platform_core.operations.resources import OperationResource
+from platform_core.operations.serving import may_have_file
 from platform_core.resource.rendering import JSON, dumps
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ def accepted(request: HttpRequest | Request, operation: Operation) -> HttpRespon
     """Return the 202 for a started operation: where it is, when to look again, and how it stands."""
     view: Any = OperationResource(slug="platform_core")
     view.request = request
+    kind: Any = operation.actor_kind
+    view.actor = Actor(operation.actor_id, kind)
     (shown,) = view.represent([operation])
     response = HttpResponse(dumps(shown), content_type=JSON, status=202)
     response["Location"] = f"/api/v1/operations/{operation.pk}/"
@@ -31,7 +35,10 @@ def accepted(request: HttpRequest | Request, operation: Operation) -> HttpRespon
 
 
 def download(request: HttpRequest, operation_id: UUID) -> FileResponse:
-    """Stream the file that an operation made, to whoever started it and to nobody else."""
+    """Stream the file that an operation made, to whoever started it and to nobody else.
+
+    That of an export only as long as they may still export.
+    """
     asking: Any = request
     if request.method not in ("GET", "HEAD"):
         from rest_framework.exceptions import MethodNotAllowed
@@ -45,7 +52,7 @@ def download(request: HttpRequest, operation_id: UUID) -> FileResponse:
         actor_id__isnull=False,
         actor_kind=asking.actor.kind,
     ).first()
-    if found is None or not found.file_token:
+    if found is None or not found.file_token or not may_have_file(asking.actor, found):
         raise Http404
     try:
         source = files.result_of(found.pk, found.file_token).open("rb")

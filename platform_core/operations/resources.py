@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from platform_core.access import Granted, Policy, Where, actor
+from platform_core.access import FieldAccess, Granted, Policy, Where, actor
 from platform_core.contributions import Permission
 from platform_core.models import Operation, TaskRecord
 from platform_core.operations.starting import cancel_operation
@@ -115,6 +115,8 @@ class OperationResource(Resource):
     policy = Policy(view=VIEW, cancel=CANCEL)
     name = "operations"
     actions = ("list", "retrieve")
+    # What a call would have answered is for whoever could make it.
+    field_rules = {"result": FieldAccess(view=Where("actor_id", actor))}
     ordering = "-created_at"
     filterset_fields = {"state": ["exact"], "kind": ["exact"], "plugin": ["exact"]}
 

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from platform_core.access import Actor
 from platform_core.api_versions import FIRST
 from platform_core.errors import Forbidden, NotFound
+from platform_core.models import Operation
 from platform_core.registry import installed
 from platform_core.resource.declared import name_of
 from platform_core.resource.flags import require_flag
@@ -25,8 +26,7 @@ def resource_for(
 
     It is decided again: raises NotFound when the resource is off, Forbidden when the actor may not do it any more.
     """
-    resources = core_resources() if slug == SLUG else installed().of_plugin(slug, "resources")
-    found = [one for one in resources if (name_of(one), one.api_version) == (name, version)]
+    found = [one for one in _resources(slug, name) if one.api_version == version]
     if not found:
         raise NotFound(_("There is no such thing."))
     view: Any = found[0](slug=slug)
@@ -40,3 +40,16 @@ def resource_for(
     if not view.policy.may_some(actor, action):
         raise Forbidden(_("You may not do this."))
     return view
+
+
+def may_have_file(actor: Actor, operation: Operation) -> bool:
+    """Tell whether ``actor``, who started ``operation``, may have the file that it made: of an export while they may export."""
+    slug, name, action = (*operation.kind.split("."), "", "")[:3]
+    if action != "export":
+        return True
+    return any(one.policy.may_some(actor, action) for one in _resources(slug, name))
+
+
+def _resources(slug: str, name: str) -> list[Any]:
+    resources = core_resources() if slug == SLUG else installed().of_plugin(slug, "resources")
+    return [one for one in resources if name_of(one) == name]

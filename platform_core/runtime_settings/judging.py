@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from platform_core.conf.settings import PluginSettings
@@ -63,8 +64,8 @@ def from_text(setting: Setting, text: str) -> Any:
     """Return what may be meant by ``text``: lists and tables are written as JSON, everything else as it is."""
     if text == "null" or text.lstrip().startswith(("[", "{")):
         try:
-            return json.loads(text)
-        except ValueError:
+            return orjson.loads(text)  # with a limit of depth, which the standard library's has not
+        except orjson.JSONDecodeError:
             return text
     return text
 

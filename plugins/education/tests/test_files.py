@@ -124,3 +124,17 @@ def test_an_export_is_decided_again_when_it_runs() -> None:
     assert (done["state"], done["result"]) == ("succeeded", {"rows": 1})
     assert (refused["state"], refused["problem"]["status"]) == ("failed", 403)
     assert refused["file"] is None
+
+
+def test_the_file_of_an_export_is_for_whoever_may_still_export() -> None:
+    person, unit = make_user("person@example.org"), make_unit("S")
+    School.objects.create(name="S", unit=unit)
+    may = grant(person, ["education.view_school", "education.export_school"], unit)
+    exported = get(person, "/api/v1/education/schools/export/", Prefer="respond-async")
+    run_waiting_jobs()
+    place = f"{exported['Location']}file/"
+    assert b"S" in content_of(get(person, place))
+
+    may.delete()
+
+    assert get(person, place).status_code == 404

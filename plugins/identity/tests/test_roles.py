@@ -10,7 +10,7 @@ from platform_core.contributions import Role as DefaultRole
 from platform_core.errors import Conflict, Invalid
 from platform_core.registry import installed
 from platform_identity.errors import RoleCycle, RoleProvided
-from platform_identity.models import Role
+from platform_identity.models import Role, RoleInheritance
 from platform_identity.services.roles import delete_role, synchronise_roles, update_role
 from platform_identity.services.tokens import issue_tokens
 from platform_identity.testing import (
@@ -43,6 +43,15 @@ def test_roles_inherit_in_no_circle() -> None:
             update_role(role=base, changed_by=OPERATOR, inherits=[parent])
     base.refresh_from_db()
     assert not base.inherits.exists()
+
+
+def test_a_chain_of_roles_may_be_as_long_as_somebody_makes_it() -> None:
+    roles = [Role(name=f"role-{n}", title="x", permissions=[f"a.view_{n}"]) for n in range(1_500)]
+    Role.objects.bulk_create(roles)
+    steps = zip(roles[1:], roles, strict=False)
+    RoleInheritance.objects.bulk_create(RoleInheritance(role=a, parent=b) for a, b in steps)
+    top = make_role(inherits=[roles[-1]])
+    assert len(top.effective_permissions) == len(roles)
 
 
 def test_a_role_that_inherits_twice_over_holds_everything_once() -> None:

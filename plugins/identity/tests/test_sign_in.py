@@ -407,6 +407,15 @@ class TestPasswordReset:
         assert known.status_code == unknown.status_code
         assert [one.to for one in mail.outbox] == [["person@example.org"]]
 
+    @pytest.mark.parametrize("written", ["mi\u212ae@example.org", "MIKE@Example.ORG"])
+    def test_a_code_goes_to_the_address_of_the_account_however_it_was_written(
+        self, client: Client, written: str
+    ) -> None:
+        make_user("mike@example.org")
+        post(client, f"{APP}/auth/password/request", {"email": written})
+        run_waiting_jobs()
+        assert [one.to for one in mail.outbox] == [["mike@example.org"]]
+
     def test_a_suspended_user_gets_no_code(self, client: Client, person: User) -> None:
         users.suspend_user(user=person)
         post(client, f"{APP}/auth/password/request", {"email": "person@example.org"})

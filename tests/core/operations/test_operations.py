@@ -20,7 +20,7 @@ from platform_core.operations.files import folder_of
 from platform_core.tasks.own import forget_expired
 from platform_core.testing.jobs import run_waiting_jobs
 from platform_identity.models import OrgUnit, User
-from platform_identity.testing import auth_header, make_owner, make_user
+from platform_identity.testing import auth_header, grant, make_owner, make_user
 from tests.core.operations import work
 
 PLACE = "/api/v1/operations/"
@@ -88,6 +88,19 @@ def test_only_who_asked_and_who_may_see_all_see_it(person: User) -> None:
     assert Client().get(place).status_code == 401
     assert get(owner, place).status_code == 200
     assert post(owner, f"{place}cancel/").status_code == 200
+
+
+def test_what_a_call_would_have_answered_is_for_who_asked_alone(person: User) -> None:
+    operation = start(person, work.count, upto=1)
+    run_waiting_jobs()
+    place, overseer = f"{PLACE}{operation.pk}/", make_user("sees@example.org")
+    grant(overseer, "platform_core.view_operation")
+
+    assert get(person, place).json()["result"] == {"counted": 1}
+    for found in (get(overseer, place).json(), *get(overseer, PLACE).json()["data"]):
+        assert found["state"] == "succeeded"
+        assert "result" not in found
+    assert get(overseer, f"{place}?fields=result").json() == {}
 
 
 def test_a_refusal_becomes_the_problem_and_nothing_stays(person: User) -> None:

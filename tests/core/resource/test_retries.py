@@ -128,6 +128,49 @@ def test_who_lost_the_right_gets_no_answer_again(
 
 
 @pytest.mark.django_db
+def test_who_lost_a_row_from_sight_gets_no_answer_about_it_again(
+    client_of: Any, source: Any, library: Library
+) -> None:
+    verbs = ("view_book", "add_book", "change_book", "view_shelf")
+    editor = client_of(*verbs, units=[library.north.pk, library.south.pk])
+    ours, theirs = library.book(), library.book(shelf=library.south_shelf)
+    new = [
+        body_for(library, isbn="new", shelf=str(library.south_shelf.pk)),
+        body_for(library, isbn="north"),
+    ]
+    changes = [{"id": str(one.pk), "title": "changed"} for one in (ours, theirs)]
+    calls: list[tuple[str, str, Any]] = [
+        ("POST", "books/", new[0]),
+        ("PATCH", f"books/{theirs.pk}/", {"title": "secret"}),
+        ("POST", f"books/{theirs.pk}/take-back/", None),
+        ("POST", "books/bulk/create/", {"items": [{**one, "isbn": f"b{n}"} for n, one in enumerate(new)]}),
+        ("POST", "books/bulk/update/", {"items": changes}),
+        ("POST", "books/bulk/take-back/", {"items": [{"id": one["id"]} for one in changes]}),
+    ]  # fmt: skip
+
+    def answers() -> list[Any]:
+        return [
+            editor.call(method, path, body, HTTP_IDEMPOTENCY_KEY="k")
+            for method, path, body in calls
+        ]
+
+    first, same = answers(), answers()
+    assert [one.content for one in same] == [one.content for one in first]
+    assert {one.status_code for one in first} == {200, 201}
+    source.grant(editor.id, *verbs, units=[library.north.pk])
+
+    after = answers()
+
+    assert [one.status_code for one in after[:3]] == [404] * 3
+    for one in after[3:]:
+        assert one["Idempotency-Replayed"] == "true"
+        shown = [result["index"] for result in one.json()["results"] if "data" in result]
+        assert shown == ([1] if one is after[3] else [0])
+    theirs.refresh_from_db()
+    assert theirs.title == "changed"
+
+
+@pytest.mark.django_db
 def test_a_trial_answers_the_same_and_changes_nothing(librarian: Any, library: Library) -> None:
     tried = librarian.call("POST", "books/?dry_run=true", body_for(library, isbn="1"))
     assert (tried.status_code, tried["Dry-Run"]) == (201, "true")

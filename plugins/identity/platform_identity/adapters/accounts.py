@@ -86,11 +86,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send one of our own mails in the place of the library's, in the language that its reader chose.
 
-        Without a choice it is that of the request. Raises LookupError for a mail that nothing here asks for.
+        Without a choice it is that of the request. It goes to the address of the account and not to the one that somebody
+        wrote, which may only look like it: a Kelvin sign is a k, and another mailbox. Raises LookupError for a mail that
+        nothing here asks for.
         """
         user = context.get("user") or user_by_email(normalise_email(email))
         mail = _mail_for(template_prefix.rpartition("/")[2], context)
-        send_mail(mail, to=email, language=user.language if user else "")
+        send_mail(mail, to=user.email if user else email, language=user.language if user else "")
 
     def set_password(self, user: User, password: str) -> None:
         """Set a password that was validated already, which ends every session of the user."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -132,25 +133,24 @@ def synchronise_roles(defaults: Sequence[DefaultRole]) -> None:
 def recompute_effective_permissions() -> None:
     """Bring the effective permissions of every role up to date; RoleCycle when roles inherit in a circle."""
     own = dict(Role.all_objects.values_list("pk", "permissions"))
-    parents: dict[UUID, list[UUID]] = {}
+    parents: dict[UUID, list[UUID]] = {key: [] for key in own}
     for role, parent in RoleInheritance.objects.values_list("role_id", "parent_id"):
-        parents.setdefault(role, []).append(parent)
-    done: dict[UUID, frozenset[str]] = {}
-
-    def effective(key: UUID, heirs: tuple[UUID, ...]) -> frozenset[str]:
-        if key in heirs:
-            raise RoleCycle
-        if key not in done:
-            inherited = (effective(parent, (*heirs, key)) for parent in parents.get(key, ()))
-            done[key] = frozenset(own[key]).union(*inherited)
-        return done[key]
+        parents[role].append(parent)
+    effective: dict[UUID, frozenset[str]] = {}
+    try:
+        # However long a chain is: each role comes after those that it inherits from.
+        for key in TopologicalSorter(parents).static_order():
+            inherited = (effective[parent] for parent in parents[key])
+            effective[key] = frozenset(own[key]).union(*inherited)
+    except CycleError as error:
+        raise RoleCycle from error
 
     with connection.cursor() as cursor:
         # Derived from what history records already, so the column is written past it.
         cursor.executemany(
             "UPDATE identity_role SET effective_permissions = %s"
             " WHERE id = %s AND effective_permissions IS DISTINCT FROM %s::varchar[]",
-            [(names := sorted(effective(key, ())), key, names) for key in own],
+            [(names := sorted(effective[key]), key, names) for key in own],
         )
 
 
