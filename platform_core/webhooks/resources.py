@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: the endpoints that are told, and what became of each delivery and attempt."""
+"""Webhooks over HTTP: the endpoints that are told, and what can be done about them."""
 
 from __future__ import annotations
 
@@ -9,52 +9,38 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from platform_core.access import Granted, Policy
-from platform_core.contributions import Permission
-from platform_core.errors import Conflict, Invalid
-from platform_core.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from platform_core.access import Policy
+from platform_core.errors import Invalid
+from platform_core.models import WebhookDelivery, WebhookEndpoint
 from platform_core.outbound import OutboundError, check_url
 from platform_core.resource import ModelSerializer, Resource, operation
 from platform_core.resource.rendering import dumps
 from platform_core.webhooks import services
 from platform_core.webhooks.catalogue import check_patterns
+from platform_core.webhooks.delivery_resources import (
+    DISABLED,
+    WebhookAttemptResource,
+    WebhookDeliveryResource,
+    WebhookMessageResource,
+)
+from platform_core.webhooks.permissions import (
+    ADD_WEBHOOKS,
+    CHANGE_WEBHOOKS,
+    DELETE_WEBHOOKS,
+    PERMISSIONS,
+    REDELIVER_FAILED,
+    REPLAY,
+    ROTATE_SECRETS,
+    VIEW_WEBHOOKS,
+)
+from platform_core.webhooks.replaying import replay
 from platform_core.webhooks.signing import new_secret
-from platform_core.webhooks.telling import CHANGE_WEBHOOKS
 
-VIEW_WEBHOOKS: Final = "system.view_webhooks"
-ADD_WEBHOOKS: Final = "system.add_webhooks"
-DELETE_WEBHOOKS: Final = "system.delete_webhooks"
-ROTATE_SECRETS: Final = "system.rotate_webhook_secrets"
-VIEW_DELIVERIES: Final = "system.view_webhook_deliveries"
-VIEW_ATTEMPTS: Final = "system.view_webhook_attempts"
-REDELIVER: Final = "system.redeliver_webhooks"
-REDELIVER_FAILED: Final = "system.redeliver_failed_webhooks"
-
-_ENDPOINT, _DELIVERY, _ATTEMPT = (
-    model._meta.label for model in (WebhookEndpoint, WebhookDelivery, WebhookAttempt)
-)
-PERMISSIONS = tuple(
-    Permission(name=name, title=title, rule=Granted(name), model=model)
-    for name, title, model in (
-        (VIEW_WEBHOOKS, _("View webhook endpoints"), _ENDPOINT),
-        (ADD_WEBHOOKS, _("Add webhook endpoints, to which events leave"), _ENDPOINT),
-        (CHANGE_WEBHOOKS, _("Change and try out webhook endpoints"), _ENDPOINT),
-        (DELETE_WEBHOOKS, _("Delete webhook endpoints"), _ENDPOINT),
-        (ROTATE_SECRETS, _("Rotate secrets of webhook endpoints"), _ENDPOINT),
-        (VIEW_DELIVERIES, _("View webhook deliveries and what receivers answered"), _DELIVERY),
-        (VIEW_ATTEMPTS, _("View all attempts to deliver webhooks"), _ATTEMPT),
-        (REDELIVER, _("Deliver single webhooks again"), _DELIVERY),
-        (REDELIVER_FAILED, _("Deliver all failed webhooks of an endpoint again"), _ENDPOINT),
-    )
-)
 _MOST_OVERLAP_H: Final = 168
 _MOST_TYPES: Final = 100
-_DISABLED = _("The endpoint is disabled; enable it first.")
 
 
 class WebhookEndpointSerializer(ModelSerializer):
@@ -129,6 +115,12 @@ class SinceSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
 
 
+class ReplaySerializer(SinceSerializer):
+    """From when on, and whether what the endpoint was told already is told again."""
+
+    again = serializers.BooleanField(default=False)
+
+
 def _is_enabled(endpoint: WebhookEndpoint) -> bool:
     return endpoint.enabled
 
@@ -148,6 +140,7 @@ class WebhookEndpointResource(Resource):
         rotate_secret=ROTATE_SECRETS,
         ping=CHANGE_WEBHOOKS,
         redeliver_failed=REDELIVER_FAILED,
+        replay=REPLAY,
     )
     ordering = "-created_at"
     filterset_fields = {"enabled": ["exact"], "disabled_because": ["exact"]}
@@ -205,7 +198,7 @@ class WebhookEndpointResource(Resource):
         self._show(endpoint, services.rotate_secret(endpoint=endpoint, overlap=overlap))
         self.audit_details = {"overlap_hours": hours}
 
-    @operation(verb="ping", when=_is_enabled, reason=_DISABLED)
+    @operation(verb="ping", when=_is_enabled, reason=DISABLED)
     def ping(self, endpoint: WebhookEndpoint, data: Mapping[str, Any]) -> dict[str, Any]:
         """Send a message that only tries the endpoint out; the answer says which delivery it is."""
         delivery = services.ping(endpoint=endpoint)
@@ -214,7 +207,7 @@ class WebhookEndpointResource(Resource):
     @operation(
         verb="redeliver_failed",
         when=_is_enabled,
-        reason=_DISABLED,
+        reason=DISABLED,
         serializer_class=SinceSerializer,
     )
     def redeliver_failed(
@@ -230,107 +223,34 @@ class WebhookEndpointResource(Resource):
         self.audit_details = {"since": data["since"].isoformat(), "deliveries": count}
         return {"deliveries": count}
 
+    @operation(verb="replay", when=_is_enabled, reason=DISABLED, serializer_class=ReplaySerializer)
+    def replay(self, endpoint: WebhookEndpoint, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell what has happened since a moment and was not told, such as while the endpoint was disabled.
+
+        With ``again`` what was told is told once more. A call does a part of it where it is much; ``more_since`` is
+        where the next one goes on.
+        """
+        replayed = replay(endpoint=endpoint, since=data["since"], again=data["again"])
+        more = replayed.more_since
+        self.audit_details = {
+            "since": data["since"].isoformat(),
+            "again": data["again"],
+            "deliveries": replayed.deliveries,
+        }
+        return {
+            "deliveries": replayed.deliveries,
+            "unreadable": replayed.unreadable,
+            "more_since": None if more is None else more.isoformat(),
+        }
+
     def _show(self, endpoint: WebhookEndpoint, secret: str) -> None:
         if not self.is_trial:
             self.made_secrets[endpoint.pk] = secret
 
 
-class WebhookDeliverySerializer(ModelSerializer):
-    """A message to one endpoint: where it stands, and what the last attempt came to."""
-
-    class Meta:
-        model = WebhookDelivery
-        fields = (
-            "id",
-            "endpoint_id",
-            "message_id",
-            "event_type",
-            "plugin",
-            "state",
-            "attempts",
-            "created_at",
-            "attempted_at",
-            "next_attempt_at",
-            "error",
-            "response_status",
-            "response_body",
-            "duration_ms",
-        )
-        read_only_fields = fields
-
-
-class WebhookDeliveryResource(Resource):
-    """Deliveries of the last 30 days, newest first; those that failed for good are the dead letters."""
-
-    model = WebhookDelivery
-    serializer_class = WebhookDeliverySerializer
-    name = "webhook-deliveries"
-    id_converter = "int"
-    actions = ("list", "retrieve")
-    policy = Policy(view=VIEW_DELIVERIES, redeliver=REDELIVER)
-    ordering = "-id"
-    filterset_fields = {
-        "endpoint_id": ["exact"],
-        "message_id": ["exact"],
-        "event_type": ["exact"],
-        "plugin": ["exact"],
-        "state": ["exact"],
-        "response_status": ["exact", "gte", "lt"],
-        "created_at": ["gte", "lt"],
-    }
-
-    @operation(
-        verb="redeliver",
-        when=lambda delivery: delivery.state != WebhookDelivery.State.PENDING,
-        reason=_("It is on its way already."),
-    )
-    def redeliver(self, delivery: WebhookDelivery, data: Mapping[str, Any]) -> None:
-        """Deliver it again, under the id that it has, with all its attempts before it."""
-        if not WebhookEndpoint.objects.filter(pk=delivery.endpoint_id, enabled=True).exists():
-            raise Conflict(_DISABLED, code="not_possible")
-        rows: QuerySet[WebhookDelivery] = WebhookDelivery.objects.filter(pk=delivery.pk)
-        services.redeliver(deliveries=rows)
-
-
-class WebhookAttemptSerializer(ModelSerializer):
-    """One attempt to deliver, and what it came to."""
-
-    class Meta:
-        model = WebhookAttempt
-        fields = (
-            "id",
-            "delivery",
-            "number",
-            "attempted_at",
-            "duration_ms",
-            "error",
-            "response_status",
-            "response_body",
-        )
-        read_only_fields = fields
-
-
-class WebhookAttemptResource(Resource):
-    """Attempts to deliver, the latest first: of each delivery the last 20, for as long as it is kept itself."""
-
-    model = WebhookAttempt
-    serializer_class = WebhookAttemptSerializer
-    name = "webhook-attempts"
-    id_converter = "int"
-    actions = ("list", "retrieve")
-    policy = Policy(view=VIEW_ATTEMPTS)
-    parents = {"webhook-deliveries": "delivery"}
-    ordering = "-id"
-    filterset_fields = {
-        "delivery": ["exact"],
-        "error": ["exact"],
-        "response_status": ["exact", "gte", "lt"],
-        "attempted_at": ["gte", "lt"],
-    }
-
-
 RESOURCES: tuple[type[Resource], ...] = (
     WebhookEndpointResource,
+    WebhookMessageResource,
     WebhookDeliveryResource,
     WebhookAttemptResource,
 )

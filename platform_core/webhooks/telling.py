@@ -13,13 +13,13 @@ from platform_core.access import Actor, Contact, Contacts, installed_grant_sourc
 from platform_core.mail import send_mail
 from platform_core.outbound.targets import target_of
 from platform_core.webhooks.mails import Reason, WebhookDisabled
+from platform_core.webhooks.permissions import CHANGE_WEBHOOKS
 
 if TYPE_CHECKING:
     from platform_core.models import WebhookEndpoint
 
 log = structlog.get_logger("platform_core.webhooks")
 
-CHANGE_WEBHOOKS: Final = "system.change_webhooks"
 FAILING_DAYS: Final = 5
 MOST_TOLD: Final = 10
 """So many of those who may enable it are written to: in a large deployment many may."""

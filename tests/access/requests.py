@@ -30,6 +30,7 @@ from platform_core.models import (
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
+    WebhookMessage,
     uuid7,
 )
 from platform_core.models import Operation as LongOperation
@@ -193,6 +194,12 @@ def new_endpoint() -> WebhookEndpoint:
     )
 
 
+def new_message() -> WebhookMessage:
+    """Return what an endpoint is told."""
+    delivery = webhooks.ping(endpoint=new_endpoint())
+    return WebhookMessage.objects.get(pk=delivery.message_id)
+
+
 def new_attempt() -> WebhookAttempt:
     """Return an attempt to deliver that came to nothing."""
     return WebhookAttempt.objects.create(
@@ -278,6 +285,7 @@ _OF_THE_DEPLOYMENT: dict[type[Model], Callable[[], Model]] = {
     WebhookEndpoint: new_endpoint,
     WebhookDelivery: lambda: webhooks.ping(endpoint=new_endpoint()),
     WebhookAttempt: new_attempt,
+    WebhookMessage: new_message,
 }
 """What makes rows that belong to no unit and nobody."""
 
@@ -294,6 +302,7 @@ BODIES: dict[tuple[str, str, str], Mapping[str, Any]] = {
     ("system", "audit-payloads", "erase"): {"reason": "asked for"},
     ("system", "webhooks", "rotate_secret"): {"overlap_hours": 1},
     ("system", "webhooks", "redeliver_failed"): {"since": "2026-11-26T00:00:00Z"},
+    ("system", "webhooks", "replay"): {"since": "2026-11-26T00:00:00Z", "again": True},
     ("education", "course-enrollments", "withdraw"): _ON_A_DAY,
     ("education", "section-enrollments", "withdraw"): _ON_A_DAY,
 }

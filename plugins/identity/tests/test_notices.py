@@ -14,8 +14,8 @@ from platform_core.events.delivering import dispatch_once
 from platform_core.models import MailMessage, WebhookEndpoint
 from platform_core.testing.jobs import run_waiting_jobs
 from platform_core.webhooks.disabling import disable
+from platform_core.webhooks.permissions import CHANGE_WEBHOOKS
 from platform_core.webhooks.signing import new_secret
-from platform_core.webhooks.telling import CHANGE_WEBHOOKS
 from platform_identity.authentication import actor_of_user
 from platform_identity.models import User
 from platform_identity.services import assignments, users

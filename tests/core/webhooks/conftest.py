@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from platform_core.testing.actors import GrantsDouble, client_for, new_user
-from platform_core.webhooks.resources import PERMISSIONS
+from platform_core.webhooks.permissions import PERMISSIONS
 from tests.core.events.ground import Subscribing
 from tests.core.outbound.allowing import LOOPBACK, allow
 from tests.core.webhooks.receivers import Arrived, Receiver, Reply, receiver

@@ -14,7 +14,7 @@ from platform_core.testing.actors import GrantsDouble, client_for, new_user
 from platform_core.webhooks.attempting import Attempt
 from platform_core.webhooks.delivering import keep, next_due
 from platform_core.webhooks.keeping import ATTEMPTS_KEPT, forget_messages
-from platform_core.webhooks.resources import VIEW_ATTEMPTS, VIEW_DELIVERIES, VIEW_WEBHOOKS
+from platform_core.webhooks.permissions import VIEW_ATTEMPTS, VIEW_DELIVERIES, VIEW_WEBHOOKS
 from tests.core.webhooks.receivers import Reply
 from tests.core.webhooks.steps import (
     DELIVERIES,

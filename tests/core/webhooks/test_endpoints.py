@@ -9,7 +9,7 @@ import pytest
 
 from platform_core.models import AuditEvent, WebhookDelivery, WebhookEndpoint
 from platform_core.testing.actors import GrantsDouble, client_for, new_user
-from platform_core.webhooks.resources import ADD_WEBHOOKS, CHANGE_WEBHOOKS, VIEW_WEBHOOKS
+from platform_core.webhooks.permissions import ADD_WEBHOOKS, CHANGE_WEBHOOKS, VIEW_WEBHOOKS
 from tests.core.outbound.allowing import allow
 from tests.core.webhooks.steps import DELIVERIES, WEBHOOKS, Receive, add, deliver, tell
 

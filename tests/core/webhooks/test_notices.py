@@ -33,7 +33,7 @@ from platform_core.webhooks.attempting import Attempt
 from platform_core.webhooks.delivering import keep, next_due
 from platform_core.webhooks.disabling import disable
 from platform_core.webhooks.mails import WebhookDisabled
-from platform_core.webhooks.resources import ADD_WEBHOOKS, CHANGE_WEBHOOKS, VIEW_WEBHOOKS
+from platform_core.webhooks.permissions import ADD_WEBHOOKS, CHANGE_WEBHOOKS, VIEW_WEBHOOKS
 from tests.core.webhooks.steps import WEBHOOKS, add, begin_turn, tell
 
 URL = "https://hooks.example.org/in?token=hidden"
