@@ -9,10 +9,13 @@ from django.apps import apps
 
 from platform_core.access import Granted
 from platform_core.contributions import PUBLIC, SIGNED_IN
+from platform_core.plugin import PluginConfig
+from platform_core.registry.call_checks import CALLED_WITH, call_faults
 from platform_core.registry.contents import Entry, Registry
 from platform_core.registry.event_checks import event_faults, subscription_faults
 from platform_core.registry.mail_checks import mail_faults
 from platform_core.registry.problems import PluginProblem
+from platform_core.registry.spelling import misspelt
 from platform_core.system import core_permissions
 
 CORE_COMMANDS = frozenset(
@@ -31,6 +34,8 @@ CORE_COMMANDS = frozenset(
         "audit",
         "events",
         "mail",
+        "settings",
+        "tasks",
     ]
 )
 MOST_NAME = 128
@@ -47,6 +52,8 @@ def problems_of(registry: Registry) -> list[PluginProblem]:
             _route_overlaps,
             _prefixes,
             _commands,
+            _calls,
+            _configurations,
             _permissions,
             _roles,
             _routes,
@@ -134,6 +141,25 @@ def _commands(registry: Registry) -> Iterator[PluginProblem]:
                 "command_name",
                 f'The command "{entry.key}" is one of the core or is not one or two words.',
                 f'Start it with a word of its own, such as "{entry.owner}".',
+            )
+
+
+def _calls(registry: Registry) -> Iterator[PluginProblem]:
+    for hook in CALLED_WITH:
+        for entry in registry.entries[hook]:
+            for message, way_out in call_faults(hook, entry.item):
+                yield _problem(entry, "not_callable", message, way_out)
+
+
+def _configurations(registry: Registry) -> Iterator[PluginProblem]:
+    for plugin in registry.plugins:
+        for name, meant in misspelt(plugin.config, PluginConfig):
+            yield PluginProblem(
+                plugin=plugin.slug,
+                code="attribute_unknown",
+                place=f"{plugin.config.__module__}.{plugin.config.__qualname__}.{name}",
+                message=f'"{name}" is no attribute of a plugin\'s configuration.',
+                way_out=f'Call it "{meant}".',
             )
 
 

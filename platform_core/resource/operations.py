@@ -63,8 +63,11 @@ def operation(
     before, and again when it runs, as the same actor. ``self.running`` then takes progress, else it is ``None``. The
     result is kept for a week, so that it should hold no secret.
 
-    Raises ``ValueError`` when ``verb`` is not a lower-case word or is a standard action.
+    Raises ``ValueError`` when ``verb`` is not a lower-case word or is a standard action, and ``TypeError`` when ``when``
+    cannot be called.
     """
+    if when is not None and not callable(when):
+        raise TypeError(f"when={when!r} of the operation {verb!r} is no function of the object")
     if (
         not verb.isidentifier()
         or verb != verb.lower()

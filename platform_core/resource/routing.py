@@ -14,7 +14,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from platform_core.access import Policy, PolicyError
 from platform_core.api_versions import FIRST, api_prefix, in_names
 from platform_core.contributions import PUBLIC
-from platform_core.resource.base import PERMISSION_ACTIONS
+from platform_core.registry.spelling import misspelt
+from platform_core.resource.base import PERMISSION_ACTIONS, Resource
 from platform_core.resource.bulk import BULK_PREFIX, bulk_routes
 from platform_core.resource.declared import filters_of, name_of
 from platform_core.resource.deprecation import deprecation_problems
@@ -29,7 +30,6 @@ from platform_core.resource.rate_limits import RateLimit
 
 if TYPE_CHECKING:
     from platform_core.contributions import Route
-    from platform_core.resource.base import Resource
 
 _COLLECTION = {"get": "list", "post": "create"}
 _DETAIL = {
@@ -55,11 +55,7 @@ _ORDERED_KINDS = (
 def check_resource(resource: type[Resource]) -> None:
     """Raise ``TypeError`` naming the resource and what is wrong with its declarations, if anything is."""
     label = f"{resource.__module__}.{resource.__qualname__}"
-    for attribute in ("model", "serializer_class", "policy"):
-        if getattr(resource, attribute, None) is None:
-            raise TypeError(f"{label} has no {attribute}")
-    if not isinstance(resource.policy, Policy):
-        raise TypeError(f"{label}.policy is not a Policy")
+    _check_attributes(resource, label)
     if not _NAME.match(name_of(resource)):
         raise TypeError(f"{label}.name {name_of(resource)!r} is not in kebab case")
     unknown = set(resource.actions) - STANDARD_ACTIONS
@@ -88,6 +84,16 @@ def check_resource(resource: type[Resource]) -> None:
         raise TypeError(f"{label} declares what is deprecated wrongly: {problem}")
     for problem in field_rule_problems(resource):
         raise TypeError(f"{label}.field_rules: {problem}")
+
+
+def _check_attributes(resource: type[Resource], label: str) -> None:
+    for name, meant in misspelt(resource, Resource):
+        raise TypeError(f"{label}.{name} is no attribute of a resource; {meant} is")
+    for attribute in ("model", "serializer_class", "policy"):
+        if getattr(resource, attribute, None) is None:
+            raise TypeError(f"{label} has no {attribute}")
+    if not isinstance(resource.policy, Policy):
+        raise TypeError(f"{label}.policy is not a Policy")
 
 
 def _check_policy(resource: type[Resource], label: str) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from platform_core.cli.app import build_app
+from platform_core.registry.validation import CORE_COMMANDS
 from tests.deployments import Answer, TestDeployment, new_deployment, write_distribution
 
 HOOKS = "from platform_core.hookspecs import hookimpl\n\n\n"
@@ -49,7 +51,7 @@ SUBSCRIPTION = "from platform_core.contributions import Subscription\n" + hook(
 )
 
 RESOURCE = (
-    "from platform_core.access import Policy\nfrom platform_core.resource import ModelSerializer, Resource\n"
+    "from platform_core.access import Policy\nfrom platform_core.resource import ModelSerializer, Resource, operation\n"
     "from toy_plugin.models import Thing\n\n\n"
     "class ThingSerializer(ModelSerializer):\n    class Meta:\n        model = Thing\n"
     '        fields = ("id", "{field}")\n\n\n'
@@ -179,6 +181,37 @@ CASES = {
         "resource_invalid",
         "hooks.py",
     ),
+    "a resource with an attribute that is nearly one": (
+        {
+            "models.py": MODELS.format(field="pass"),
+            "hooks.py": RESOURCE.format(field="id").replace(
+                "ordering =", "field_rule = {}; ordering ="
+            ),
+        },
+        "resource_invalid",
+        "hooks.py",
+    ),
+    "an operation whose condition is a name": (
+        {
+            "models.py": MODELS.format(field="pass"),
+            "hooks.py": RESOURCE.format(field="id").replace(
+                "    ordering",
+                '    @operation(verb="ring", when="is_open")\n'
+                "    def ring(self, obj, data):\n        pass\n\n    ordering",
+            ),
+        },
+        "hooks_import_failed",
+        "hooks.py",
+    ),
+    "a subscriber that takes no event": (
+        {
+            "hooks.py": SUBSCRIPTION.format(
+                name="toy.listen", event="elsewhere.x.happened"
+            ).replace("run=print", "run=lambda: None")
+        },
+        "not_callable",
+        "hooks.py",
+    ),
     "a command of the core's name": (
         {
             "hooks.py": "from platform_core.contributions import Command\n"
@@ -246,6 +279,20 @@ def test_a_broken_plugin_stops_the_start(deployment: TestDeployment, case: str) 
 
     assert_refused(answer, code, place)
     assert tables(deployment) == 0
+
+
+def test_a_misspelt_attribute_of_the_configuration_is_told(deployment: TestDeployment) -> None:
+    write_distribution(deployment.path[0], "toy", apps_extra="setting_class = None")
+
+    answer = deployment.call("check", "--json")
+
+    assert_refused(answer, "attribute_unknown", "setting_class")
+
+
+def test_no_command_of_the_core_can_be_a_plugins() -> None:
+    first = {one.name for one in build_app().registered_groups}
+    first |= {one.name for one in build_app().registered_commands}
+    assert first <= CORE_COMMANDS
 
 
 @pytest.mark.parametrize("thing", ["permission", "flag", "command", "setting"])
