@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from allauth.headless.constants import Client
 from django.urls import include, path, re_path
 
 from platform_core.resource import not_found
+from platform_identity.adapters.resets import RequestView, ResetView
 
 # Addresses are changed by ``services.users`` only: an address that somebody adds to their own account unverified
 # could be somebody else's. Nobody signs in by a code, so that there is none to confirm.
@@ -15,5 +17,10 @@ _CLOSED = (
 
 urlpatterns = [
     re_path(_CLOSED, not_found),
+    *(
+        path(f"{client.value}/v1/auth/password/{name}", view.as_api_view(client=client))
+        for client in (Client.APP, Client.BROWSER)
+        for name, view in (("request", RequestView), ("reset", ResetView))
+    ),
     path("", include("allauth.headless.urls")),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from django.conf import settings
 from django.contrib.auth import authenticate
 from django.core import mail
 from django.core.cache import cache
+from django.db import connection
 from django.http import HttpRequest
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from rest_framework.request import Request
 
 from platform_core.testing.jobs import run_waiting_jobs
@@ -28,6 +31,10 @@ ME = "/api/v1/identity/me/"
 
 def post(client: Client, url: str, body: dict[str, Any], **headers: str) -> Any:
     return client.post(url, body, content_type="application/json", headers=headers)
+
+
+def _token(answer: Any) -> str:
+    return str(answer.json()["meta"]["session_token"])
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -405,6 +412,52 @@ class TestPasswordReset:
 
         run_waiting_jobs()
         assert known.status_code == unknown.status_code
+        assert [one.to for one in mail.outbox] == [["person@example.org"]]
+
+    @pytest.mark.parametrize("way", ["POST", "GET", "weak"])
+    def test_no_answer_tells_whether_there_is_an_account(
+        self, client: Client, person: User, way: str
+    ) -> None:
+        def told(email: str) -> list[tuple[int, bytes]]:
+            asked = post(client, f"{APP}/auth/password/request", {"email": email})
+            found = [(asked.status_code, asked.content.replace(_token(asked).encode(), b""))]
+            for _attempt in range(4):
+                headers = {"X-Session-Token": _token(asked)}
+                if way == "GET":
+                    headers["X-Password-Reset-Key"] = "WRONG-CODE"
+                    answer = client.get(f"{APP}/auth/password/reset", headers=headers)
+                else:
+                    password = "Person" if way == "weak" else "another-long-enough-secret"
+                    body = {"key": "WRONG-CODE", "password": password}
+                    answer = post(client, f"{APP}/auth/password/reset", body, **headers)
+                found.append((answer.status_code, answer.content))
+            return found
+
+        known = told("person@example.org")
+        assert known == told("nobody@example.org")
+        assert [status for status, _body in known] == [401, 400, 400, 400, 409]
+
+    def test_nor_does_the_work_that_is_done(self, client: Client, person: User) -> None:
+        def work(email: str) -> list[str]:
+            with CaptureQueriesContext(connection) as done:
+                post(client, f"{APP}/auth/password/request", {"email": email})
+            return [
+                re.sub(r"E?'.*|[0-9].*", "", one["sql"].partition(" WHERE ")[0])[:60]
+                for one in done
+                if "platform_core_cache" not in one["sql"] and "SAVEPOINT" not in one["sql"]
+            ]
+
+        known, unknown = work("person@example.org"), work("nobody@example.org")
+        assert any("platform_core_mail" in one for one in known)
+        extra = [one for one in unknown if one.startswith('DELETE FROM "platform_core_mail"')]
+        assert len(extra) == 1
+        # Without the account there is no language to look up, and the mail that is taken back instead.
+        assert len(known) == len(unknown)
+        assert [one for one in unknown if one not in extra] == [
+            one for one in known if not one.startswith('SELECT "identity_user"')
+        ]
+
+        run_waiting_jobs()
         assert [one.to for one in mail.outbox] == [["person@example.org"]]
 
     @pytest.mark.parametrize("written", ["mi\u212ae@example.org", "MIKE@Example.ORG"])
