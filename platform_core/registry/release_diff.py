@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from platform_core.registry.release_words import (
     roles,
     settings,
 )
+
+_TEXT = re.compile(r"(?:varchar\((\d+)\)|text)\Z")
 
 Facts = Mapping[str, Any]
 Contents = Mapping[str, Mapping[str, Facts]]
@@ -185,9 +188,17 @@ def _columns(
 
 def _column_words(old: Facts, new: Facts) -> Iterator[tuple[str, bool]]:
     if old["type"] != new["type"]:
-        yield f"{old['type']} → {new['type']}", True
+        yield f"{old['type']} → {new['type']}", not _takes_all(old["type"], new["type"])
     if old["null"] != new["null"]:
         yield ("may be null", False) if new["null"] else ("may not be null any more", True)
+
+
+def _takes_all(old: str, new: str) -> bool:
+    """Tell whether a text column only takes longer texts than before, so that whoever read it reads it still."""
+    longest, now = _TEXT.match(old), _TEXT.match(new)
+    if longest is None or now is None or longest[1] is None:
+        return False
+    return now[1] is None or int(longest[1]) <= int(now[1])
 
 
 def _renamed(

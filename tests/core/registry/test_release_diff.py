@@ -204,3 +204,20 @@ def test_what_only_moved_in_the_file_is_no_change_and_many_are_counted() -> None
 
     assert sentence(changes) == "adds 3 permissions, drops command go"
     assert sentence([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "breaks"),
+    [
+        ("varchar(40)", "varchar(41)", False),
+        ("varchar(40)", "text", False),
+        ("varchar(41)", "varchar(40)", True),
+        ("text", "varchar(40)", True),
+        ("varchar(40)", "integer", True),
+    ],
+)
+def test_a_text_column_that_takes_longer_texts_breaks_nobody(
+    old: str, new: str, breaks: bool
+) -> None:
+    (change,) = told([table(name=(old, False))], [table(name=(new, False))])
+    assert change == (f"changes column name of table a_thing: {old} → {new}", breaks)
