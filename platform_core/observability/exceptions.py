@@ -18,7 +18,8 @@ _CONTEXT: Final = "During handling of the above exception, another exception occ
 _MOST_TEXT: Final = 1000
 _MOST_IN_A_GROUP: Final = 10
 _DIAGNOSED: Final = ("schema_name", "table_name", "column_name", "constraint_name", "datatype_name")
-_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”|«[^»]*»|„[^“]*“")
+# What is opened and not closed ends with the text: looking for the end of each in vain would take the square of the time.
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*+(?:”|\Z)|«[^»]*+(?:»|\Z)|„[^“]*+(?:“|\Z)")
 _NAMES_ONLY: Final = ("08", "23", "28", "3D", "3F", "40", "42", "53", "55", "57", "58")
 """Classes of SQLSTATE whose messages name things of the schema and the server, never values."""
 

@@ -12,7 +12,8 @@ from rest_framework.exceptions import APIException
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-_TAG = re.compile(r'\s*(?P<weak>W/)?"(?P<value>[^"]*)"\s*(?:,|\Z)')
+# What begins with blanks would look through a run of them once from each of them.
+_TAG = re.compile(r'(?P<weak>W/)?"(?P<value>[^"]*)"(?=\s*+(?:,|\Z))')
 _DIGEST_BYTES = 8
 
 

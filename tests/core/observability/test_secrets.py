@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 from pydantic import BaseModel
 
-from platform_core.observability.exceptions import exception_told, message_of
+from platform_core.observability.exceptions import _of_database, exception_told, message_of
 from platform_core.observability.logging import JSONLines, logging_settings
 from platform_core.observability.redaction import (
     HIDDEN,
@@ -219,3 +220,15 @@ def test_of_an_endless_text_only_the_beginning_is_looked_through() -> None:
     assert told.startswith("it says [hidden] [hidden]")
     assert "value" not in told
     assert len(told) < 20_000
+
+
+def test_quotes_that_nobody_closes_are_gone_through_once() -> None:
+    class Diagnosis:
+        message_primary = "no such thing: " + "«hunter2" * 100_000
+
+        def __getattr__(self, name: str) -> None:
+            return None
+
+    told = _of_database(SimpleNamespace(sqlstate="22P02", diag=Diagnosis()))
+    assert told.startswith("SQLSTATE 22P02, no such thing: ")
+    assert "hunter2" not in told

@@ -78,6 +78,17 @@ def test_only_strong_tags_of_the_present_state_match(
     assert response.status_code == status
 
 
+@pytest.mark.parametrize(
+    "tag", [" " * 2_000_000 + '"1', '"' + " " * 2_000_000 + "1", '"7"' + " " * 2_000_000 + "x"]
+)
+def test_a_tag_as_long_as_a_body_is_looked_through_once(
+    librarian: Any, library: Library, tag: str
+) -> None:
+    items = [{"id": str(library.book().pk), "if_match": tag, "title": "x"}]
+    answer = librarian.call("POST", "books/bulk/update/", {"items": items})
+    assert [one["status"] for one in answer.json()["results"]] == [412]
+
+
 def test_a_row_that_cannot_be_seen_stays_unknown_whatever_is_matched(
     client_of: Any, library: Library
 ) -> None:
