@@ -143,7 +143,11 @@ class WebhookEndpointResource(Resource):
         replay=REPLAY,
     )
     ordering = "-created_at"
-    filterset_fields = {"enabled": ["exact"], "disabled_because": ["exact"]}
+    filterset_fields = {
+        "enabled": ["exact"],
+        "disabled_because": ["exact"],
+        "created_by_id": ["exact"],
+    }
     search_fields = ("url", "description")
 
     @cached_property

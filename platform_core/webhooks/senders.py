@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 from uuid import UUID, uuid4
@@ -15,7 +16,7 @@ from psycopg_pool import PoolTimeout
 
 from platform_core.tasks.outage import Outage
 from platform_core.webhooks.delivering import send_due
-from platform_core.webhooks.dispatching import claim, give_sign
+from platform_core.webhooks.dispatching import claim, give_sign, lapse_s
 
 log = structlog.get_logger("platform_core.webhooks")
 
@@ -23,6 +24,8 @@ FEWEST: Final = 4
 """With fewer senders there would be no room for a share of them."""
 IDLE_S: Final = 0.5
 AWAY_S: Final = 2.0
+_SIGNS: Final = 6
+"""So many signs of life are given in the time after which turns lapse."""
 _GONE: Final = (DatabaseError, InterfaceError, psycopg.Error, PoolTimeout, OSError)
 
 
@@ -41,6 +44,7 @@ class Senders:
         self._running: set[UUID] = set()
         self._claimed: queue.SimpleQueue[UUID | None] = queue.SimpleQueue()
         self._free = threading.Event()
+        self._next_sign = 0.0
         self._outage = Outage(log, "delivery of webhooks")
 
     def run(self) -> None:
@@ -64,8 +68,9 @@ class Senders:
         """Give a sign of life, claim what is due, and return how many seconds to wait unless a sender gets free."""
         try:
             running = frozenset(self._running)
-            if running:
+            if running and time.monotonic() >= self._next_sign:
                 give_sign(self._name, running)
+                self._next_sign = time.monotonic() + lapse_s() / _SIGNS
             if len(running) < self._size and self._is_ready() and not self._stop.is_set():
                 for endpoint_id in claim(self._name, senders=self._size, running=running):
                     self._running.add(endpoint_id)

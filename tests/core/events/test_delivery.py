@@ -277,8 +277,9 @@ def test_a_payload_of_an_earlier_version_is_upgraded_or_parked(
 
 @pytest.mark.django_db
 def test_between_its_begin_and_its_taking_an_event_is_left_to_whoever_began(
-    subscribe: Subscribing,
+    subscribe: Subscribing, monkeypatch: Any
 ) -> None:
+    monkeypatch.setattr(events, "RESERVED_S", 600)
     subscribe("listen", Heard())
     count(1)
     name, aggregate = EventDelivery.objects.values_list("subscription", "aggregate").get()
@@ -300,7 +301,10 @@ def test_between_its_begin_and_its_taking_an_event_is_left_to_whoever_began(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_attempt_that_fails_among_many_that_try_counts_no_death(subscribe: Subscribing) -> None:
+def test_an_attempt_that_fails_among_many_that_try_counts_no_death(
+    subscribe: Subscribing, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(events, "RESERVED_S", 600)
     subscribe("listen", Heard(fails=lambda received: True))
     things = [uuid.uuid4() for _ in range(10)]
     for thing in things:
@@ -323,8 +327,8 @@ def test_an_attempt_that_fails_among_many_that_try_counts_no_death(subscribe: Su
     for thread in threads:
         thread.join()
 
-    found = set(EventDelivery.objects.values_list("attempts", "lost"))
-    assert found == {(1, 0)}
+    assert set(EventDelivery.objects.values_list("lost", flat=True)) == {0}
+    assert min(EventDelivery.objects.values_list("attempts", flat=True)) == 1
 
 
 @pytest.mark.django_db(transaction=True)

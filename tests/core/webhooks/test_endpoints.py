@@ -134,6 +134,23 @@ def test_deliveries_are_found_by_what_became_of_them(operator: Any, receive: Rec
     assert operator.get(f"{DELIVERIES}?secret=x").status_code == 422
 
 
+def test_endpoints_are_found_by_who_made_them_and_whether_they_are_told(operator: Any) -> None:
+    endpoint = add(operator, URL)
+    disabled = add(operator, URL)
+    operator.patch(f"{WEBHOOKS}{disabled['id']}/", {"enabled": False})
+
+    def found(query: str) -> list[str]:
+        answer = operator.get(f"{WEBHOOKS}?{query}")
+        assert answer.status_code == 200, answer.content
+        return [one["id"] for one in answer.json()["data"]]
+
+    assert found("enabled=true") == [endpoint["id"]]
+    assert found("enabled=false") == [disabled["id"]]
+    mine = found(f"created_by_id={endpoint['created_by_id']}")
+    assert sorted(mine) == sorted([endpoint["id"], disabled["id"]])
+    assert found(f"created_by_id={uuid4()}") == []
+
+
 def test_event_types_are_listed_with_their_schema(grants: GrantsDouble) -> None:
     actor = new_user()
     grants.give(actor, "system.view_event_types")
