@@ -38,6 +38,8 @@ class Operation(models.Model):
     """Which of the files that attempts have made is the result."""
     file_size = models.BigIntegerField(null=True)
     cancel_requested = models.BooleanField(default=False)
+    dry_run = models.BooleanField(default=False, db_default=False)
+    """Whether all that it does is undone at its end, and only what it would have come to is kept."""
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(db_index=True)

@@ -59,6 +59,11 @@ def remove_files(operation_id: UUID) -> None:
     shutil.rmtree(folder_of(operation_id), ignore_errors=True)
 
 
+def remove_input(operation_id: UUID) -> None:
+    """Remove the file that the operation was given; nobody reads it once the work has ended."""
+    input_of(operation_id).unlink(missing_ok=True)
+
+
 def remove_unknown(known: Collection[UUID], *, older_than: float) -> int:
     """Remove the folders of operations that are not ``known``, when they were last changed before ``older_than``.
 

@@ -35,9 +35,11 @@ def import_file(
 ) -> dict[str, int]:
     """Import the operation's file into a resource; the failed rows become its file.
 
-    All is one transaction with the operation's end. With ``strict`` one failure is the failure of all.
+    All is one transaction with the operation's end. With ``strict`` one failure is the failure of all. A dry run does
+    the same and is undone; it leaves no event of what it tried.
     """
     view = resource_for(operation.actor, slug, name, "import", version=version)
+    view.is_trial = operation.dry_run
     with operation.open_input() as source:
         upload = Upload(content=source.read(), **options)
     view.trail = Trail(view)
@@ -51,7 +53,8 @@ def import_file(
         )
     if strict and report.failures:
         raise Invalid(_("Some rows cannot be accepted; nothing was written."), code="import_failed")
-    view.trail.write()
+    if not operation.dry_run:
+        view.trail.write()
     if report.failures:
         filename, media_type, content = failed_rows(type(view), report)
         with operation.result_file(filename, media_type) as target:

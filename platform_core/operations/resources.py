@@ -71,6 +71,7 @@ class OperationSerializer(ModelSerializer):
             "problem",
             "file",
             "cancel_requested",
+            "dry_run",
             "actor_id",
             "actor_kind",
             "created_at",
@@ -118,7 +119,12 @@ class OperationResource(Resource):
     # What a call would have answered is for whoever could make it.
     field_rules = {"result": FieldAccess(view=Where("actor_id", actor))}
     ordering = "-created_at"
-    filterset_fields = {"state": ["exact"], "kind": ["exact"], "plugin": ["exact"]}
+    filterset_fields = {
+        "state": ["exact"],
+        "kind": ["exact"],
+        "plugin": ["exact"],
+        "dry_run": ["exact"],
+    }
 
     def represent(self, instances: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
         """Return the JSON objects, with the progress of all of them read at once."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, BinaryIO
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -19,6 +20,7 @@ from platform_core.models import Operation
 from platform_core.operations import files
 from platform_core.operations.declaring import BackgroundFunction
 from platform_core.operations.starting import event_of
+from platform_core.resource.dry_run import undo
 from platform_core.tasks.context import Cancelled, Context
 from platform_core.tasks.declaring import task
 from platform_core.tasks.engine import Job
@@ -33,6 +35,8 @@ class RunningOperation:
     def __init__(self, operation: Operation, context: Context) -> None:
         self.id: UUID = operation.pk
         self.kind = operation.kind
+        self.dry_run = operation.dry_run
+        """Whether all that is written to the database is undone at the end."""
         self.actor: Actor = current_actor()
         self._context = context
         self._operation = operation
@@ -89,7 +93,8 @@ def _run(context: Context, operation_id: str, function: str, arguments: Mapping[
     if not isinstance(found, BackgroundFunction):
         raise TypeError(f"{function} is not marked by platform_core.operations.background.")
     running = RunningOperation(operation, context)
-    operation.result = found.function(running, **arguments)
+    with _undone() if operation.dry_run else nullcontext():
+        operation.result = found.function(running, **arguments)
     running.check()
     operation.state = Operation.State.SUCCEEDED
     operation.finished_at = timezone.now()
@@ -99,6 +104,18 @@ def _run(context: Context, operation_id: str, function: str, arguments: Mapping[
             *("file_name", "file_type", "file_token", "file_size"),
         ]
     )
+    transaction.on_commit(lambda: files.remove_input(operation.pk))
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """Take back what the block writes to the database, once what a commit would check has been checked.
+
+    Nothing else of the transaction that may be open: the end of the operation is written in it.
+    """
+    with transaction.atomic():
+        yield
+        undo()
 
 
 def _refuse_who_left() -> None:
@@ -110,7 +127,7 @@ def _refuse_who_left() -> None:
 
 
 def settle(job: Job, outcome: Outcome) -> None:
-    """Note in the operation that its job ended without success, in the same transaction."""
+    """Note in the operation that its job ended without success, in the same transaction; its files go with the commit."""
     operation_id = job.payload["kwargs"]["operation_id"]
     operation = Operation.objects.filter(pk=operation_id).exclude(state__in=_FINAL).first()
     if operation is None:
@@ -119,6 +136,7 @@ def settle(job: Job, outcome: Outcome) -> None:
     operation.problem = _problem(operation, outcome)
     operation.finished_at = timezone.now()
     operation.save(update_fields=["state", "problem", "finished_at"])
+    transaction.on_commit(lambda: files.remove_files(operation.pk))
     if outcome.status == "failed":
         status = (operation.problem or {}).get("status", 500)
         write_events(

@@ -33,12 +33,14 @@ def start_operation(
     kind: str,
     plugin: str,
     input_file: IO[bytes] | None = None,
+    dry_run: bool = False,
 ) -> Operation:
     """Return a new operation that will run ``function`` as the current actor.
 
     ``plugin`` is the slug that the work belongs to: while it is dormant, the operation waits; that of the core's own
     resources runs with its jobs. ``arguments`` are JSON
-    and hold no secret; ``input_file`` is copied. Row and job appear when the caller's transaction commits. Raises
+    and hold no secret; ``input_file`` is copied. With ``dry_run`` everything that ``function`` does to the database is
+    undone, and its result and file are kept. Row and job appear when the caller's transaction commits. Raises
     ``Invalid`` for arguments that are too large to keep.
     """
     actor = current_actor()
@@ -48,6 +50,7 @@ def start_operation(
         actor_id=actor.id,
         actor_kind=actor.kind,
         request_id=current_request_id() or "",
+        dry_run=dry_run,
         expires_at=timezone.now() + timedelta(days=KEPT_DAYS),
     )
     name = f"{CORE}.{'run_operation' if function.atomic else 'run_operation_freely'}"
@@ -85,7 +88,7 @@ def event_of(
         target_id=str(operation.pk),
         outcome=outcome,
         code=code,
-        details={"kind": operation.kind},
+        details={"kind": operation.kind, **({"dry_run": True} if operation.dry_run else {})},
     )
 
 
@@ -95,6 +98,7 @@ def cancel_operation(operation: Operation) -> None:
     if status in ("cancelled", None):
         operation.state = Operation.State.CANCELLED
         operation.finished_at = timezone.now()
+        transaction.on_commit(lambda: files.remove_files(operation.pk))
     else:
         operation.cancel_requested = True
     operation.save(update_fields=["state", "finished_at", "cancel_requested"])

@@ -25,7 +25,7 @@ from platform_core.resource.field_access import FieldGate
 from platform_core.resource.flags import require_flag
 from platform_core.resource.gate import refuse
 from platform_core.resource.idempotency import claim, key_of
-from platform_core.resource.imports import IMPORT_PARAMETERS, Imports
+from platform_core.resource.imports import IMPORT_PARAMETERS, LEFT_TO_A_WORKER, Imports
 from platform_core.resource.operations import STANDARD_ACTIONS, Operation, operations_of
 from platform_core.resource.rate_limits import (
     RateLimit,
@@ -275,21 +275,33 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
         if is_import:
             self.receive()
         if wants_dry_run(self.request.GET):
-            key_of(self.request._request)  # a trial uses up no key, and refuses what is none
-            self.is_trial = True
+            return self.try_out()
+        return self.once(self.change_and_tell)
+
+    def try_out(self) -> HttpResponse:
+        """Run the unsafe action and undo it; a file that is too long for that is tried by an operation."""
+        key_of(self.request._request)  # a trial uses up no key, and refuses what is none
+        self.is_trial = True
+        try:
             with transaction.atomic():
                 response = self.change()
                 undo()
-            response[DRY_RUN_HEADER] = "true"
-            return response
+        except LEFT_TO_A_WORKER:
+            response = self.once(self.import_later)
+        response[DRY_RUN_HEADER] = "true"
+        return response
+
+    def once(self, work: Callable[[], HttpResponse]) -> HttpResponse:
+        """Do ``work`` in a transaction that any error undoes, or answer what was answered to the same key before."""
+        sent = self.received if self.action == "import" else None
         with transaction.atomic():
-            held = claim(self.request._request, self.actor, self.received if is_import else None)
+            held = claim(self.request._request, self.actor, sent)
             if held is None:
-                return self.change_and_tell()
+                return work()
             earlier = held.earlier_answer()
             if earlier is not None:
                 return as_readable_now(self, earlier)
-            response = self.change_and_tell()
+            response = work()
             held.keep(self.as_kept(response))
             return response
 

@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 BULK_PREFIX = "bulk:"
 MOST_ITEMS = 500
+STRICT = "handling=strict"
+"""What a client prefers (RFC 7240) for whom one failure is the failure of all."""
 BULK_ACTIONS: Mapping[str, str] = {
     "create": "create",
     "update": "partial_update",
@@ -75,7 +77,7 @@ def perform_bulk(view: Resource) -> HttpResponse:
         {"results": results, "succeeded": len(results) - failed, "failed": failed}
     )
     if strict:
-        response["Preference-Applied"] = "handling=strict"
+        response["Preference-Applied"] = STRICT
     return response
 
 
@@ -90,7 +92,7 @@ def _items(body: Any) -> Sequence[Any]:
 
 def is_strict(preference: str) -> bool:
     """Tell whether ``Prefer`` (RFC 7240) says that one failure is the failure of all."""
-    return "handling=strict" in preferences_in(preference)
+    return STRICT in preferences_in(preference)
 
 
 def _id_of(item: Any) -> str:

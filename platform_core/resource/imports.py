@@ -16,15 +16,18 @@ from platform_core.exchange.cells import Column
 from platform_core.exchange.errors import TooMuchAtOnce
 from platform_core.exchange.reading import PROBLEM_COLUMN
 from platform_core.exchange.writing import FORMATS, writer_of
-from platform_core.resource.bulk import is_strict
+from platform_core.resource.bulk import STRICT, is_strict
 from platform_core.resource.declared import name_of
-from platform_core.resource.dry_run import wants_dry_run
 from platform_core.resource.import_rows import Report, TooManyRows, run_import
 from platform_core.resource.rendering import dumps
 from platform_core.resource.uploads import IMPORT_PARAMETERS, Upload, received
 
 if TYPE_CHECKING:
     from platform_core.resource.base import Resource
+
+
+LEFT_TO_A_WORKER = (TooManyRows, TooMuchAtOnce)
+"""What is raised, before anything is written, for a file that takes longer than a client waits."""
 
 
 class ImportRefused(APIException):
@@ -59,13 +62,13 @@ class Imports:
     def import_rows(self) -> HttpResponse:
         """Create or change a row for each row of a file, and report on each; failed ones come back as a file."""
         view = cast("Resource", self)
-        strict = is_strict(self.request.headers.get("Prefer", ""))
+        strict = self._is_strict()
         try:
             report = run_import(view, self.upload)
-        except (TooManyRows, TooMuchAtOnce):
-            if wants_dry_run(self.request.GET):
-                raise  # what is undone at once cannot be waited for
-            return self._import_later(strict=strict)
+        except LEFT_TO_A_WORKER:
+            if view.is_trial:
+                raise  # an operation that is started in here would be undone with the rest
+            return self.import_later()
         failed = _file_of(type(view), report)
         if strict and report.failures:
             raise ImportRefused([one for one in report.results if "problem" in one], failed)
@@ -78,11 +81,14 @@ class Imports:
             }
         )
         if strict:
-            response["Preference-Applied"] = "handling=strict"
+            response["Preference-Applied"] = STRICT
         return response
 
-    def _import_later(self, *, strict: bool) -> HttpResponse:
-        """Start an operation that does the work, and answer 202."""
+    def _is_strict(self) -> bool:
+        return is_strict(self.request.headers.get("Prefer", ""))
+
+    def import_later(self) -> HttpResponse:
+        """Start an operation that does the work, or tries it, and answer 202."""
         from platform_core.operations import accepted, start_operation
         from platform_core.operations.importing import (
             import_file,  # they serve resources themselves
@@ -95,7 +101,7 @@ class Imports:
             "name": name,
             "version": view.api_version,
             "options": self.upload.options,
-            "strict": strict,
+            "strict": self._is_strict(),
         }
         operation = start_operation(
             import_file,
@@ -103,8 +109,12 @@ class Imports:
             kind=f"{view.slug}.{name}.import",
             plugin=view.slug,
             input_file=BytesIO(self.upload.content),
+            dry_run=view.is_trial,
         )
-        return accepted(self.request, operation)
+        response = accepted(self.request, operation)
+        if arguments["strict"]:
+            response["Preference-Applied"] = STRICT
+        return response
 
 
 def _file_of(resource: type[Resource], report: Report) -> Mapping[str, str] | None:

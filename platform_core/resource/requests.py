@@ -34,13 +34,17 @@ def actor_of(request: Request) -> Actor:
     return found
 
 
-def request_id_of(request: HttpRequest | Request) -> str:
-    """Return the id of the request: the middleware's, else the context's, else a new one kept on the request."""
+def request_id_of(request: HttpRequest | Request | None) -> str:
+    """Return the id of the request: the middleware's, else the context's, else a new one kept on the request.
+
+    A job that no request has asked for, such as a scheduled one, has no request to keep it on.
+    """
     plain: Any = getattr(request, "_request", request)
     found = getattr(plain, "request_id", None) or current_request_id()
     if not found:
         found = str(uuid.uuid4())
-        plain.request_id = found
+        if plain is not None:
+            plain.request_id = found
     return cast("str", found)
 
 

@@ -63,10 +63,8 @@ class PlatformSchema(RequestSchema):
             return {"200": export_answer(), "202": self._accepted()}
         if self._action == "import":
             report = import_report(self._problem())
-            where = {"Location": {"schema": {"type": "string", "format": "uri-reference"}}}
-            started = json_answer("More than 500 rows: an operation was started", {}) | {
-                "headers": where
-            }
+            told = "More than 500 rows, or longer to read: an operation does it"
+            started = {**self._accepted(), "description": told}
             return {"200": json_answer("What became of each row", report), "202": started}
         if self._action == "destroy":
             return {"204": {"description": "Deleted"}}
