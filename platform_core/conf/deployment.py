@@ -113,6 +113,10 @@ class CoreSettings(PluginSettings):
     """Where people find it, such as ``https://app.example.org``; mails link there when it is set."""
     events_kept_days: Annotated[int, Editable()] = Field(default=30, ge=1, le=3650)
     """Days that events are kept after all their subscribers have them."""
+    export_files: Annotated[int, Editable()] = Field(default=20, ge=1, le=10_000)
+    """Files of exports that one person may keep at once, those that are being made included; each lies a week."""
+    export_bytes: Annotated[int, Editable()] = Field(default=2_147_483_648, ge=1_000)
+    """Bytes that the files of one person's exports may have together."""
     config: Path | None = None
     """The ``platform.toml`` to use, when it is not the one of the folder."""
     dir: Path | None = None

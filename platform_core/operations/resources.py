@@ -12,6 +12,7 @@ from rest_framework import serializers
 from platform_core.access import FieldAccess, Granted, Policy, Where, actor
 from platform_core.contributions import Permission
 from platform_core.models import Operation, TaskRecord
+from platform_core.operations.keeping import delete_operation
 from platform_core.operations.starting import cancel_operation
 from platform_core.resource.base import Resource
 from platform_core.resource.operations import operation
@@ -19,6 +20,7 @@ from platform_core.resource.serializers import ModelSerializer
 
 VIEW = "platform_core.view_operation"
 CANCEL = "platform_core.cancel_operation"
+DELETE = "platform_core.delete_operation"
 PERMISSIONS = (
     Permission(
         name=VIEW,
@@ -30,6 +32,12 @@ PERMISSIONS = (
         name=CANCEL,
         title=_("Cancel operations of others"),
         rule=Where("actor_id", actor) | Granted(CANCEL),
+        model="platform_core.Operation",
+    ),
+    Permission(
+        name=DELETE,
+        title=_("Delete operations of others"),
+        rule=Where("actor_id", actor) | Granted(DELETE),
         model="platform_core.Operation",
     ),
 )
@@ -113,9 +121,9 @@ class OperationResource(Resource):
 
     model = Operation
     serializer_class = OperationSerializer
-    policy = Policy(view=VIEW, cancel=CANCEL)
+    policy = Policy(view=VIEW, cancel=CANCEL, delete=DELETE)
     name = "operations"
-    actions = ("list", "retrieve")
+    actions = ("list", "retrieve", "destroy")
     # What a call would have answered is for whoever could make it.
     field_rules = {"result": FieldAccess(view=Where("actor_id", actor))}
     ordering = "-created_at"
@@ -138,3 +146,7 @@ class OperationResource(Resource):
     def cancel(self, found: Operation, data: Mapping[str, Any]) -> None:
         """Cancel it while it waits, or ask it to stop while it runs; what it did so far is undone."""
         cancel_operation(found)
+
+    def delete_object(self, obj: Operation) -> None:
+        """Forget one that has ended, with its file; raises Conflict for one that has not."""
+        delete_operation(obj)

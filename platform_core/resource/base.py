@@ -263,8 +263,6 @@ class Resource(Reads, Writes, Exports, Imports, GenericAPIView):  # type: ignore
         """Run the action; an unsafe one inside a transaction that any error undoes."""
         response: HttpResponse
         if self.action in _SAFE:
-            if self.action == "export":  # told of before it begins: its transaction only reads
-                record_read(self)
             response = getattr(self, str(self.action))()
             if self.action in self.audited_reads:
                 record_read(self)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import CharField, F, Func, JSONField, Q, TextField
 from django.db.models.functions import Cast, Length
 from django.http import HttpResponse, StreamingHttpResponse
@@ -18,7 +14,6 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import APIException
 
 from platform_core.access import acting_as, scope
 from platform_core.errors import Invalid
@@ -26,11 +21,13 @@ from platform_core.exchange.writing import DELIMITERS, FORMATS, Format, Writer, 
 from platform_core.exchange.xlsx_writing import MOST_CHARACTERS
 from platform_core.resource import declared, filters
 from platform_core.resource.columns import columns_of
+from platform_core.resource.export_streams import NeedsChunks, Started, sent
 from platform_core.resource.problems import QueryRefused
 from platform_core.resource.reading import batches
 from platform_core.resource.rendering import dumps
 from platform_core.resource.requests import RESPOND_ASYNC, prefers, request_id_of
 from platform_core.resource.shape import FIELDS
+from platform_core.resource.trail import record_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,38 +43,6 @@ FORMAT = "format"
 DELIMITER = "delimiter"
 EXPORT_PARAMETERS = frozenset({FORMAT, DELIMITER, FIELDS, filters.ORDERING})
 BATCH_ROWS = 1_000
-MOST_AT_ONCE = 2
-"""Exports that one process sends at the same time; each holds a thread and a connection."""
-MOST_IDLE_S = 60
-"""How long a client may take to read one batch before the database gives up waiting for the next question."""
-MOST_SECONDS = 3_600
-_BUSY_RETRY_S = 10
-
-logger = logging.getLogger(__name__)
-_places = threading.BoundedSemaphore(MOST_AT_ONCE)
-
-
-class ExportsBusy(APIException):
-    """As many exports as this process sends at once are running."""
-
-    status_code = 503
-    default_code = "exports_busy"
-    default_detail = _("Other exports are running; try again shortly.")
-    wait = _BUSY_RETRY_S
-
-
-class NeedsChunks(APIException):
-    """The client or a proxy speaks HTTP/1.0, where a file that breaks off looks like a whole one."""
-
-    status_code = 426
-    default_code = "http_version"
-    default_detail = _(
-        "An export needs HTTP/1.1, so that a file that breaks off is known to be cut."
-    )
-
-
-class ExportTooSlow(Exception):
-    """The client took longer than an export may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,16 +89,24 @@ class Exports:
         A client that prefers not to wait (RFC 7240) gets 202, and the file of an operation later.
         """
         file = self.ordered_file()
-        later = self.request.method == "GET" and prefers(self.request, RESPOND_ASYNC)
+        later = self._goes_to_background()
         if self.request.META.get("SERVER_PROTOCOL") == "HTTP/1.0" and not later:
             raise NeedsChunks
         headers = {**file.disposition, "Cache-Control": "no-store"}
         if self.request.method == "HEAD":
+            record_read(self)  # type: ignore[arg-type]  # composed into Resource
             return HttpResponse(content_type=file.format.media_type, headers=headers)
         self._require_fits(file)
         if later:
             return self._export_later()
-        body = Started(self._stream(file))
+        record_read(self)  # type: ignore[arg-type]  # composed into Resource
+        body = Started(
+            sent(
+                lambda: self.parts(file),
+                using=file.queryset.db,
+                told={"plugin": self.slug, "request_id": request_id_of(self.request)},
+            )
+        )
         return StreamingHttpResponse(body, content_type=file.format.media_type, headers=headers)
 
     def ordered_file(self) -> OrderedFile:
@@ -157,22 +130,27 @@ class Exports:
             writer=writer_of(chosen.name, columns, delimiter=delimiter, dumps=dumps),
         )
 
+    def _goes_to_background(self) -> bool:
+        """Tell whether the client prefers not to wait; nobody could fetch the file of one who is not signed in."""
+        is_asked = self.request.method == "GET" and self.actor.is_authenticated
+        return is_asked and prefers(self.request, RESPOND_ASYNC)
+
     def _export_later(self) -> HttpResponse:
-        """Start an operation that makes the file, and answer 202."""
-        from platform_core.operations import accepted, start_operation
+        """Start an operation that makes the file, and answer 202; raises Conflict when whoever asks keeps too many."""
+        from platform_core.operations import accepted
         from platform_core.operations.exporting import (
-            export_file,  # they serve resources themselves
+            start_export,  # they serve resources themselves
         )
 
         cls: Any = type(self)
-        name = declared.name_of(cls)
-        query = self.request.GET.urlencode()
-        operation = start_operation(
-            export_file,
-            {"slug": self.slug, "name": name, "query": query, "version": cls.api_version},
-            kind=f"{self.slug}.{name}.export",
-            plugin=self.slug,
-        )
+        with transaction.atomic():
+            record_read(self)  # type: ignore[arg-type]  # composed into Resource
+            operation = start_export(
+                slug=self.slug,
+                name=declared.name_of(cls),
+                query=self.request.GET.urlencode(),
+                version=cls.api_version,
+            )
         response = accepted(self.request, operation)
         response["Preference-Applied"] = RESPOND_ASYNC
         return response
@@ -190,35 +168,6 @@ class Exports:
             yield head + file.writer.end(), count
         finally:
             file.writer.abandon()
-
-    def _stream(self, file: OrderedFile) -> Generator[bytes, None, None]:
-        """Yield the file; whatever goes wrong after the first part breaks it off, and the log says so."""
-        ends_at = time.monotonic() + MOST_SECONDS
-        sent = 0
-        try:
-            with (
-                _place(),
-                snapshot(file.queryset.db, most_idle_s=MOST_IDLE_S),
-                closing(self.parts(file)) as parts,
-            ):
-                for part, rows in parts:
-                    yield part
-                    sent = rows
-                    if time.monotonic() > ends_at:
-                        raise ExportTooSlow
-        except GeneratorExit:
-            raise
-        except Exception:  # told and raised on: the transfer breaks
-            if sent:
-                logger.exception(
-                    "export broken off",
-                    extra={
-                        "plugin": self.slug,
-                        "rows": sent,
-                        "request_id": request_id_of(self.request),
-                    },
-                )
-            raise
 
     def _exported(
         self, queryset: QuerySet[Any], keyset: Keyset, shape: Shape
@@ -265,24 +214,6 @@ class Exports:
                 raise Invalid(format_lazy(message, field=column.name), code="cell_too_long")
 
 
-class Started:
-    """A stream whose first part was made already, so that what fails before it is answered as a problem."""
-
-    def __init__(self, stream: Generator[bytes, None, None]) -> None:
-        self._stream = stream
-        self._first = next(stream)
-
-    def __iter__(self) -> Iterator[bytes]:
-        first, self._first = self._first, b""
-        if first:
-            yield first
-        yield from self._stream
-
-    def close(self) -> None:
-        """End the transaction and give the place back, however far the client has read."""
-        self._stream.close()
-
-
 def _format_of(query: QueryDict) -> tuple[Format, str]:
     chosen = FORMATS.get(query.get(FORMAT, "csv"))
     if chosen is None:
@@ -293,26 +224,6 @@ def _format_of(query: QueryDict) -> tuple[Format, str]:
             DELIMITER, _("CSV is delimited by comma, semicolon or tab; other formats by nothing.")
         )
     return chosen, delimiter
-
-
-@contextmanager
-def _place() -> Iterator[None]:
-    """Hold one of the places for exports; raises ``ExportsBusy`` when none is left."""
-    if not _places.acquire(blocking=False):
-        raise ExportsBusy
-    try:
-        yield
-    finally:
-        _places.release()
-
-
-@contextmanager
-def snapshot(using: str, *, most_idle_s: int) -> Iterator[None]:
-    """Hold a transaction that the database ends by itself when nobody asks for the next rows for so many seconds."""
-    with transaction.atomic(using=using):
-        with connections[using].cursor() as cursor:
-            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{most_idle_s}s'")
-        yield
 
 
 def _length_of(field: Any) -> Any:

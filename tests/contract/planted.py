@@ -102,9 +102,9 @@ class ExportsPart(Exported):
 class ExportsFormulas(Exported):
     """Fault: a cell may be a formula."""
 
-    def _stream(self, *args: Any) -> Any:
-        for part in super()._stream(*args):
-            yield part.replace(b"'=", b"=")
+    def parts(self, file: Any) -> Any:
+        for part, rows in super().parts(file):
+            yield part.replace(b"'=", b"="), rows
 
 
 class Flagged(Sound):

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from platform_core.resource import exports
+from platform_core.resource import export_streams, exports
 from platform_core.resource.reads import Reads
 from tests.core.resource.conftest import ROOT, Library, codes
 from tests.core.resource.testapp.models import Book, Member, Sample, Shelf
@@ -251,13 +251,13 @@ def test_an_error_before_the_first_part_is_a_problem_and_later_breaks_off(
 def test_no_more_run_at_once_than_there_are_places(librarian: Any, library: Library) -> None:
     library.book()
     with ExitStack() as held:
-        for _ in range(exports.MOST_AT_ONCE):
-            held.enter_context(exports._place())
+        for _ in range(export_streams.MOST_AT_ONCE):
+            held.enter_context(export_streams._place())
         refused = librarian.call("GET", "books/export/")
         assert (refused.status_code, refused.json()["code"]) == (503, "exports_busy")
         assert refused["Retry-After"]
         assert librarian.call("HEAD", "books/export/").status_code == 200
-    for _ in range(exports.MOST_AT_ONCE + 1):  # whoever hangs up gives the place back
+    for _ in range(export_streams.MOST_AT_ONCE + 1):  # whoever hangs up gives the place back
         hang_up(librarian.call("GET", "books/export/"))
     assert b"A book" in librarian.call("GET", "books/export/").getvalue()
 
