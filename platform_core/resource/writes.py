@@ -78,6 +78,10 @@ class Writes:
         """Delete ``obj`` softly; override to call a service."""
         obj.delete()
 
+    def restore_object(self, obj: Any) -> None:
+        """Bring the deleted ``obj`` back; override to call a service."""
+        obj.restore()
+
     def unsaved_object(self, serializer: ModelSerializer) -> Any:
         """Return the object as it would be created, for the decision before anything is written."""
         values = {
@@ -163,7 +167,7 @@ class Writes:
         refuse_body(self.body)
         deleted = self.model.all_objects.filter(deleted_at__isnull=False)
         obj = self.locked(self.policy.scope(self.actor, deleted), "restore")
-        obj.restore()
+        self.restore_object(obj)
         return self.answer_row(self.verified("restore", obj.pk))
 
     def revert(self) -> HttpResponse:

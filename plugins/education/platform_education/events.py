@@ -22,6 +22,23 @@ class EnrollmentCreated(Event):
     begin_date: datetime.date | None = None
 
 
+class EnrollmentRestored(Event):
+    """A student's enrolment that had been deleted is there again, by hand or by an import, as it is now.
+
+    A deletion corrects what was never meant, and tells nobody; what it took back counts anew from here on.
+    """
+
+    name: ClassVar[str] = "education.enrollment.restored"
+    aggregate: ClassVar[str] = "enrollment"
+
+    enrollment: UUID
+    student: UUID
+    is_enrolled: bool
+    course_offering: UUID | None = None
+    class_section: UUID | None = None
+    begin_date: datetime.date | None = None
+
+
 class EnrollmentWithdrawn(Event):
     """A student was withdrawn from a course offering or a class section; the day is their last one there."""
 
@@ -33,4 +50,4 @@ class EnrollmentWithdrawn(Event):
     on_date: datetime.date
 
 
-EVENTS = (EnrollmentCreated, EnrollmentWithdrawn)
+EVENTS = (EnrollmentCreated, EnrollmentRestored, EnrollmentWithdrawn)

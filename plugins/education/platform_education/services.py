@@ -10,7 +10,7 @@ from django.db import transaction
 
 from platform_core.events import emit, emit_all
 from platform_education.errors import AlreadyWithdrawn, WithdrawnBeforeBeginning
-from platform_education.events import EnrollmentCreated, EnrollmentWithdrawn
+from platform_education.events import EnrollmentCreated, EnrollmentRestored, EnrollmentWithdrawn
 from platform_education.models import Enrollment, EnrollmentStatus
 
 AnyEnrollment = TypeVar("AnyEnrollment", bound=Enrollment)
@@ -18,17 +18,31 @@ AnyEnrollment = TypeVar("AnyEnrollment", bound=Enrollment)
 
 def tell_of_enrollments(enrollments: Sequence[Enrollment]) -> None:
     """Tell others of new enrolments, by one statement, in the transaction that has written them."""
-    emit_all([_created(one) for one in enrollments])
+    emit_all([EnrollmentCreated(**_place(one)) for one in enrollments])
 
 
-def _created(enrollment: Any) -> EnrollmentCreated:
-    return EnrollmentCreated(
-        enrollment=enrollment.pk,
-        student=enrollment.student_id,
-        course_offering=getattr(enrollment, "offering_id", None),
-        class_section=getattr(enrollment, "section_id", None),
-        begin_date=enrollment.begin_date,
+def tell_of_restored_enrollments(enrollments: Sequence[Enrollment]) -> None:
+    """Tell others of enrolments that are back, by one statement, in the transaction that has brought them back."""
+    emit_all(
+        [EnrollmentRestored(**_place(one), is_enrolled=one.is_enrolled) for one in enrollments]
     )
+
+
+def _place(enrollment: Any) -> dict[str, Any]:
+    return {
+        "enrollment": enrollment.pk,
+        "student": enrollment.student_id,
+        "course_offering": getattr(enrollment, "offering_id", None),
+        "class_section": getattr(enrollment, "section_id", None),
+        "begin_date": enrollment.begin_date,
+    }
+
+
+@transaction.atomic
+def restore(*, enrollment: Enrollment) -> None:
+    """Bring a deleted enrolment back and tell others of it; raises ``Conflict`` as ``BaseModel.restore`` does."""
+    enrollment.restore()
+    tell_of_restored_enrollments([enrollment])
 
 
 @transaction.atomic

@@ -48,6 +48,10 @@ class WithdrawableResource(Resource):
         services.tell_of_enrollments([created])
         return created
 
+    def restore_object(self, obj: Enrollment) -> None:
+        """Bring the enrolment back and tell others of it."""
+        services.restore(enrollment=obj)
+
     @operation(
         verb="withdraw",
         when=lambda enrollment: enrollment.is_enrolled,

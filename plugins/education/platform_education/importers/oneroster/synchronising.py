@@ -13,7 +13,7 @@ from platform_core.models import uuid7
 from platform_education.importers.oneroster.counting import Counts
 from platform_education.models import Enrollment, EnrollmentStatus
 from platform_education.models.base import SourcedModel
-from platform_education.services import tell_of_enrollments
+from platform_education.services import tell_of_enrollments, tell_of_restored_enrollments
 
 BATCH = 2_000
 UPDATE_BATCH = 500
@@ -80,6 +80,9 @@ def synchronise(
         _update(model, {pk: difference.changed[pk] for pk in keys})
         done += len(keys)
         tick(done, total)
+    if issubclass(model, Enrollment):  # as they are once the set has changed them
+        for keys in batches(difference.hidden, BATCH):
+            tell_of_restored_enrollments(list(model.objects.filter(pk__in=keys)))
     tick(total, total)
     counts.add(
         model.__name__,
