@@ -20,6 +20,8 @@ SMTP_PORTS = {"smtp": 587, "smtps": 465}
 WRITE_IT = (
     "write console, file, smtp://user:password@host:port or a provider such as postmark://key@"
 )
+_MOST_SENDER = 500
+_MOST_BRACKETS = 10
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _EMAIL_SETTINGS = {
     "file_path": "EMAIL_FILE_PATH",
@@ -118,8 +120,11 @@ def is_one_line(text: str) -> bool:
 
 def is_sender(text: str) -> bool:
     """Tell whether ``text`` is one address, alone or as ``Name <address>``, that fits into a header."""
+    # The parser calls itself for each bracket that is opened.
+    if len(text) > _MOST_SENDER or text.count("(") > _MOST_BRACKETS or not is_one_line(text):
+        return False
     found = getaddresses([text])
-    if len(found) != 1 or not is_one_line(text):
+    if len(found) != 1:
         return False
     local, _at, domain = found[0][1].rpartition("@")
     return bool(local and domain)

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 PROBLEM_JSON = "application/problem+json"
 TYPE_PREFIX = "urn:platform:problem:"
 RETRY_AFTER_SECONDS = "2"
+MOST_ERRORS = 200
+"""What is wrong with a body beyond that is not told: an answer is not to be many times as long as what asked for it."""
 
 logger = logging.getLogger("platform_core.resource")
 
@@ -164,7 +167,7 @@ def _invalid(request: Any, detail: Any) -> HttpResponse:
         422,
         "invalid",
         _("The input is not acceptable; see errors."),
-        errors=list(_flatten(detail)),
+        errors=list(islice(_flatten(detail), MOST_ERRORS)),
     )
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_NESTED = 100
 """How deep lists and objects may be inside one another in a value."""
+_MOST_REFUSED = 200
+"""Names that are refused one by one; a body of two megabytes has room for a quarter of a million."""
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _WANTING = _("This field is required, and you may not set it.")
 
@@ -218,6 +220,8 @@ class ModelSerializer(serializers.ModelSerializer[Any]):
         refused = {name: [ErrorDetail(str(_WANTING), "required")] for name in self._wanting}
         present: Mapping[str, Any] | None = None
         for name, value in data.items():
+            if len(refused) >= _MOST_REFUSED:
+                break
             field = self.fields.get(name)
             if field is None:
                 refused[name] = [ErrorDetail(str(_("There is no such field.")), "unknown_field")]

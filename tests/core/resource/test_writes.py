@@ -57,6 +57,17 @@ def test_unknown_and_read_only_fields_are_refused_with_the_rest(
     }
 
 
+def test_what_is_wrong_is_not_told_without_end(librarian: Any, library: Library) -> None:
+    wrong = {f"field-{number}": 1 for number in range(1_000)}
+    for method, path, body in (
+        ("POST", "books/", {**body_for(library), **wrong}),
+        ("PATCH", f"books/{library.book().pk}/", wrong),
+    ):
+        answer = librarian.call(method, path, body)
+        assert answer.status_code == 422
+        assert len(answer.json()["errors"]) == 200
+
+
 def test_a_read_only_field_may_only_repeat_its_value(librarian: Any, library: Library) -> None:
     path = f"books/{library.book().pk}/"
     assert librarian.call("PATCH", path, {"version": 1}).status_code == 200

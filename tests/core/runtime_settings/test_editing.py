@@ -123,6 +123,9 @@ def test_text_that_was_set_is_told_in_the_erasable_part_only(operator: Any) -> N
         ("PLATFORM_RATE_LIMIT_ANONYMOUS", "many", 422, "setting_invalid"),
         ("PLATFORM_EMAIL_FROM", "a@example.org\r\nBcc: all@example.org", 422, "setting_invalid"),
         ("PLATFORM_EMAIL_FROM", "a\0", 422, "setting_invalid"),
+        ("PLATFORM_EMAIL_FROM", "(" * 100_000, 422, "setting_invalid"),
+        ("PLATFORM_EMAIL_FROM", "(" * 490, 422, "setting_invalid"),
+        ("PLATFORM_EMAIL_FROM", "a" * 500 + "@example.org", 422, "setting_invalid"),
     ],
 )
 def test_what_cannot_be_set_is_refused(
