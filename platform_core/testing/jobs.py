@@ -1,9 +1,10 @@
-"""Run background jobs in a test, without a worker."""
+"""Run background jobs and deliver events in a test, without a worker."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from platform_core.events.delivering import dispatch_once
 from platform_core.tasks.catalogue import queues as all_queues
 from platform_core.tasks.engine import Control
 from platform_core.tasks.execution import execute
@@ -26,3 +27,17 @@ def run_waiting_jobs(queues: Sequence[str] | None = None, *, most: int = 100) ->
     finally:
         engine.leave(worker)
     raise AssertionError(f"There were more than {most} jobs.")
+
+
+def deliver_events(plugins: Sequence[str] | None = None, *, most: int = 100) -> int:
+    """Deliver the events that wait to the subscribers of ``plugins``, or of all, in this thread; return how many arrived.
+
+    Those that subscribers emit are delivered too; the jobs that they enqueue, mails among them, are run by
+    ``run_waiting_jobs``. An event whose subscriber raises does not arrive, and the log says why.
+    """
+    arrived = 0
+    while delivered := dispatch_once(plugins):
+        arrived += delivered
+        if arrived > most:
+            raise AssertionError(f"There were more than {most} events.")
+    return arrived

@@ -29,7 +29,7 @@ from platform_core.resource.shape import WHOLE
 from platform_core.testing.contract.subjects import ResourceSubject
 from platform_identity.models import User
 from platform_identity.resources import UserResource, UserSerializer
-from tests.core.resource.testapp.grants import SUBTITLE, MemoryGrantSource, registry
+from tests.core.resource.testapp.grants import FREE, SUBTITLE, MemoryGrantSource, registry
 from tests.core.resource.testapp.models import Book
 from tests.core.resource.testapp.resources import ShelfResource
 
@@ -327,6 +327,12 @@ class Nested(Sound):
     filterset_fields = {"shelf": ["exact"]}
     parents = {"shelves": "shelf"}
     beside: tuple[type[Resource], ...] = (ShelfResource,)
+
+
+class NestedFree(Nested):
+    """Whoever is signed in may see some books, and has to see their shelf: no fault."""
+
+    policy = Policy.standard("resource_testapp.book", view=FREE)
 
 
 class NestedOnce(Nested):

@@ -143,8 +143,9 @@ def test_a_fault_below_a_parent_is_caught_and_a_sound_one_passes(
 
 
 @pytest.mark.django_db
-def test_a_parent_may_take_one_row_only() -> None:
-    with mounted(planted.NestedOnce) as subject:
+@pytest.mark.parametrize("sound", [planted.NestedOnce, planted.NestedFree])
+def test_what_is_unusual_below_a_parent_is_no_fault(sound: type[Resource]) -> None:
+    with mounted(sound) as subject:
         nesting.check_nested_addresses(subject)
 
 

@@ -75,9 +75,9 @@ def check_nested_addresses(subject: ResourceSubject) -> None:
             _check_create(nesting, holder, mine, theirs)
             blind = actor_towards(subject, nesting.parent.resource.model, grants, mine)
             if not may_view(blind, getattr(mine, nesting.parent.field)):
-                _check_alike(nesting, blind, mine, 404, "who may not see the parent")
-            _check_alike(nesting, new_user(), mine, 403, "who holds nothing")
-            _check_alike(nesting, ANONYMOUS, mine, 401, "anonymous")
+                _check_alike(nesting, blind, mine, "who may not see the parent", 404)
+            _check_alike(nesting, new_user(), mine, "who holds nothing")
+            _check_alike(nesting, ANONYMOUS, mine, "anonymous", 401)
 
 
 def _check_list(nesting: Nesting, holder: Actor, mine: Any, theirs: Any) -> None:
@@ -129,12 +129,20 @@ def _made(nesting: Nesting, status: int, row: Any) -> Any:
     return nesting.parent_of(nesting.subject.model._base_manager.get(pk=row["id"]))
 
 
-def _check_alike(nesting: Nesting, actor: Actor, mine: Any, wanted: int, who: str) -> None:
-    """Assert that ``actor`` is refused below the parent of ``mine``, and by the same words below one that is not there."""
+def _check_alike(
+    nesting: Nesting, actor: Actor, mine: Any, who: str, status: int | None = None
+) -> None:
+    """Assert that ``actor`` is refused below the parent of ``mine``, and by the same words below one that is not there.
+
+    Without a ``status`` it is 403, and 404 for what the actor may do to some rows, such as those that are their own.
+    """
     client = client_for(actor)
     for action in ("list", "create"):
-        if nesting.subject.action(action) is None:
+        exposed = nesting.subject.action(action)
+        if exposed is None:
             continue
+        rule = nesting.subject.rule(exposed.permission)
+        wanted = status or (404 if rule.may_hold(actor, nesting.subject.model) else 403)
         answers = []
         for key in (nesting.parent_of(mine), uuid.uuid4()):
             where = nesting.url(key)

@@ -10,9 +10,8 @@ from django.core import mail
 from django.utils import timezone
 
 from platform_core.access import Contacts, installed_grant_source, system_actor
-from platform_core.events.delivering import dispatch_once
 from platform_core.models import MailMessage, WebhookEndpoint
-from platform_core.testing.jobs import run_waiting_jobs
+from platform_core.testing.jobs import deliver_events, run_waiting_jobs
 from platform_core.webhooks.disabling import disable
 from platform_core.webhooks.permissions import CHANGE_WEBHOOKS
 from platform_core.webhooks.signing import new_secret
@@ -40,7 +39,7 @@ def person() -> User:
 
 def subjects() -> list[str]:
     """Let a worker do what is due, and return the subjects of what it sent to the person."""
-    dispatch_once(["identity"])
+    deliver_events(["identity"])
     run_waiting_jobs()
     return [one.subject for one in mail.outbox if one.to == ["person@example.org"]]
 
@@ -52,7 +51,7 @@ def test_whoever_is_suspended_and_let_in_again_is_told_of_both_with_the_time(per
 
     assert sorted(subjects()) == ["Ihr Konto ist wieder aktiv", "Ihr Konto wurde gesperrt"]
     assert all("(CE" in one.body for one in mail.outbox)
-    assert dispatch_once(["identity"]) == 0
+    assert deliver_events(["identity"]) == 0
     assert len(subjects()) == 2
 
 

@@ -18,6 +18,7 @@ from platform_core.access import (
     Granted,
     Grants,
     PermissionRegistry,
+    SignedIn,
     Where,
     model_permissions,
 )
@@ -26,6 +27,7 @@ from platform_core.contributions import Permission, Role
 HEADER = "HTTP_X_TEST_ACTOR"
 VERBS = ("view", "add", "change", "delete", "restore", "export", "import")
 SUBTITLE = ("resource_testapp.view_subtitle", "resource_testapp.change_subtitle")
+FREE = "resource_testapp.view_free_book"
 MEMBER_FIELDS = tuple(
     f"resource_testapp.{verb}_{field}"
     for field in ("birth_date", "card", "favourite", "note", "fees")
@@ -105,6 +107,13 @@ def registry(source: MemoryGrantSource) -> PermissionRegistry:
             rule=Granted(name) & ~Where("name", "closed"),
         ),
         Permission(name=report, title="Read the report", rule=Granted(report)),
+        # Some books may be seen by whoever is signed in.
+        Permission(
+            name=FREE,
+            title="View free book",
+            model="resource_testapp.Book",
+            rule=Granted(FREE) | (SignedIn() & Where("subtitle", "free")),
+        ),
         *(
             Permission(name=one, title=one, model="resource_testapp.Book", rule=Granted(one))
             for one in SUBTITLE
