@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import AppConfig
 
-from platform_core.registry.costs import noted
 from platform_core.registry.problems import PluginProblem, import_problem
+from platform_core.registry.steps import loading
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -77,7 +77,7 @@ class PluginConfig(AppConfig):
     def import_models(self) -> None:
         """Import the models; a failure is kept for the core's report, so that it can name all plugins at once."""
         try:
-            with noted(self.slug, "models"):
+            with loading(self.slug, "models"):
                 super().import_models()
         except Exception as error:  # whatever a stranger's models raise, the report has to go on
             self.import_problem = import_problem(

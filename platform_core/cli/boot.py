@@ -17,10 +17,13 @@ from platform_core.backups.journal import settle_if_interrupted
 from platform_core.backups.server import DatabaseServer
 from platform_core.backups.upgrading import finish_if_interrupted
 from platform_core.cli.output import fail, refuse, step
+from platform_core.cli.watching import watched
 from platform_core.conf.deployment import CONFIG_VARIABLE, FILE_NAME, Deployment, find_deployment
 from platform_core.conf.settings import read_variable
 from platform_core.observability.exceptions import message_of
+from platform_core.registry.faults import boot_problem
 from platform_core.registry.problems import PluginErrors, PluginProblem
+from platform_core.registry.steps import limit_steps
 from platform_core.services import EmbeddedPostgresError, Lease
 
 FOLDER_VARIABLE = "PLATFORM_DIR"
@@ -49,9 +52,11 @@ def load_deployment(folder: Path, *, as_json: bool = False) -> Deployment:
             as_json=as_json,
         )
     try:
-        return find_deployment(folder)
+        deployment = find_deployment(folder)
     except PluginErrors as found:
         fail(found.problems, as_json=as_json)
+    limit_steps(deployment.core.plugin_step_timeout)
+    return deployment
 
 
 def prepare_environment(deployment: Deployment) -> None:
@@ -71,7 +76,8 @@ def set_up(deployment: Deployment, *, as_json: bool = False) -> None:
     """Set Django up; leaves with one report of all plugins' problems when that fails."""
     prepare_environment(deployment)
     try:
-        boot()
+        with watched(as_json=as_json):
+            boot()
     except PluginErrors as found:
         fail(found.problems, as_json=as_json)
 
@@ -113,6 +119,8 @@ def _set_up_django() -> None:
         django.setup()
     except PluginErrors:
         raise
+    except SystemExit as error:  # else the command would end as if it had done its work
+        raise PluginErrors([boot_problem(error)]) from error
     except Exception:  # a broken plugin may fail in another application; its own report says more
         broken = [
             config.import_problem

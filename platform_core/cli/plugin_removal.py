@@ -17,15 +17,16 @@ from platform_core.cli import boot
 from platform_core.cli.deployments import guarded
 from platform_core.cli.imports import progress_bar
 from platform_core.cli.output import AsJson, console, fail, print_json, refuse
-from platform_core.cli.plugins import Slug, lists_of, refuse_environment, run_migrate
+from platform_core.cli.plugin_changes import run_migrate
+from platform_core.cli.plugins import Slug, lists_of, refuse_environment
 from platform_core.cli.removal_view import show_preview
 from platform_core.conf.deployment import Deployment
 from platform_core.errors import DomainError
+from platform_core.registry.apps_trial import resolve_surviving
 from platform_core.registry.discovery import discover
 from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors, PluginProblem
 from platform_core.registry.requirements import required_slugs
-from platform_core.registry.resolution import resolve
 
 if TYPE_CHECKING:
     from platform_core.archives.reading import Archive
@@ -229,7 +230,7 @@ def _refuse_removal(slug: str, lists: Lists) -> None:
             message="It brings the user model, which can be neither absent nor dormant.",
             way_out="Leave it enabled.",
         )
-        for one in resolve(lists.plugins, lists.dormant, candidates).plugins
+        for one in resolve_surviving(lists, candidates).plugins
         if one.slug == slug and one.config.auth_user_model
     ]
     for other in (*lists.plugins, *lists.dormant):
@@ -259,7 +260,7 @@ def _lists_with(lists: Lists, found: Archive, state: str | None) -> Lists:
 
 def _refuse_lists(slug: str, lists: Lists) -> None:
     """Raise PluginErrors when the plugin is not installed, or cannot be in the wanted list."""
-    problems = resolve(lists.plugins, lists.dormant, discover()).problems
+    problems = resolve_surviving(lists, discover()).problems
     own = [one for one in problems if one.plugin == slug]
     if own:
         raise PluginErrors(own)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,22 +17,19 @@ from platform_core.cli import (
     plugin_test,
     plugin_writing,
 )
-from platform_core.cli.audited_lists import tell_of_lists
 from platform_core.cli.output import CHANGES, AsJson, console, fail, print_json, refuse, step
 from platform_core.cli.plan_view import show_changes, show_plan
+from platform_core.cli.plugin_changes import carry_out, edit_lists
 from platform_core.cli.plugin_costs import costs
 from platform_core.cli.plugin_view import show_list, show_plugin
 from platform_core.conf.deployment import FILE_NAME, Deployment
-from platform_core.durable import replace_file
-from platform_core.registry.configuration import write_lists
+from platform_core.registry.apps_trial import ended_by_apps, resolve_surviving, without
 from platform_core.registry.discovery import discover
-from platform_core.registry.inventory import held_back, inspect_plugin, list_plugins
+from platform_core.registry.inventory import inspect_plugin, list_plugins
 from platform_core.registry.lists import Lists
 from platform_core.registry.plan import Plan, make_plan, observe
-from platform_core.registry.problems import PluginErrors, PluginProblem
-from platform_core.registry.resolution import resolve
+from platform_core.registry.problems import PluginErrors
 from platform_core.registry.targets import Target, as_document, find_target, glue_of
-from platform_core.registry.trial import require_boot, require_unheld, take_snapshots
 
 app = typer.Typer(no_args_is_help=True, help="List, plan, enable and disable plugins.")
 app.command("costs")(costs)
@@ -53,8 +47,6 @@ Disable = Annotated[
 app.command("diff")(plugin_diff.diff)
 app.command("doctor")(plugin_doctor.doctor)
 app.command("explain")(plugin_explain.explain)
-
-NEXT_STEPS = ("platformctl migrate", "restart the running processes")
 
 
 @app.command("list")
@@ -125,7 +117,7 @@ def apply(
                 code="plan_changed",
                 as_json=as_json,
             )
-        applied = _carry_out(deployment, made, as_json=as_json)
+        applied = carry_out(deployment, made, as_json=as_json)
     if as_json:
         print_json({"ok": True, "applied": applied, **as_document(made.target)})
         return
@@ -139,7 +131,7 @@ def enable(slug: Slug, as_json: AsJson = False) -> None:
     """Enable a plugin and what it requires in platform.toml, after checking that the set starts."""
     deployment = _deployment(as_json=as_json)
     refuse_environment(deployment, as_json=as_json)
-    _edit(deployment, _target(deployment, [slug], (), as_json=as_json), as_json=as_json)
+    edit_lists(deployment, _target(deployment, [slug], (), as_json=as_json), as_json=as_json)
 
 
 @app.command("disable")
@@ -151,7 +143,7 @@ def disable(slug: Slug, as_json: AsJson = False) -> None:
         if (deployment.data_dir / "postgres").is_dir():
             stack.enter_context(boot.database(deployment, as_json=as_json))
         target = _target(deployment, (), [slug], as_json=as_json)
-    _edit(deployment, target, as_json=as_json)
+    edit_lists(deployment, target, as_json=as_json)
 
 
 def _deployment(*, as_json: bool) -> Deployment:
@@ -184,10 +176,11 @@ def _target(
     """Return the lists that are asked for; leaves with a report when they make no sense."""
     current = lists_of(deployment)
     candidates = discover()
+    ended = ended_by_apps(candidates)
     owner = ""
     kept: frozenset[str] | None = None
     if disable:
-        plugins = resolve(current.plugins, current.dormant, candidates).plugins
+        plugins = resolve_surviving(current, candidates).plugins
         owner = next((one.slug for one in plugins if one.config.auth_user_model), "")
         observed = observe(deployment)
         never_started = _embedded(deployment) and not (deployment.data_dir / "postgres").is_dir()
@@ -203,7 +196,7 @@ def _target(
             disable=disable,
             kept=kept,
             user_model=owner,
-            glue=glue_of(candidates),
+            glue=glue_of(without(candidates, ended)),
         )
     except PluginErrors as errors:
         fail(errors.problems, as_json=as_json)
@@ -222,86 +215,6 @@ def _plan(
             return make_plan(target)
     except PluginErrors as errors:
         fail(errors.problems, as_json=as_json)
-
-
-def _edit(deployment: Deployment, target: Target, *, as_json: bool) -> None:
-    """Write the lists once the set starts with them, and say what to do next."""
-    changed = target.lists != target.current
-    if changed:
-        try:
-            with step("Starting the new set of plugins …", quiet=as_json):
-                (wanted,) = take_snapshots([target.lists], with_database=False)
-                require_boot(wanted)
-                require_unheld(wanted, known={"held_back": held_back(deployment)})
-            write_lists(deployment.file, target.lists)
-        except PluginErrors as errors:
-            fail(errors.problems, as_json=as_json)
-        tell_of_lists(deployment, target.current, target.lists)
-    if as_json:
-        steps = NEXT_STEPS if changed else ()
-        print_json({"ok": True, "changed": changed, **as_document(target), "next": steps})
-        return
-    if not changed:
-        console.print("Nothing to change: it is so already.")
-        return
-    show_changes(target.changes)
-    console.print(f"Wrote {deployment.file}.", highlight=False, markup=False)
-    console.print("Next: run [bold]platformctl migrate[/], then restart the running processes.")
-
-
-def _carry_out(deployment: Deployment, made: Plan, *, as_json: bool) -> list[str]:
-    """Write the lists and migrate; when that fails the file is put back as it was."""
-    if not made.changes_anything:
-        return []
-    before = None
-    try:
-        before = write_lists(deployment.file, made.target.lists)
-        with step("Migrating …", quiet=as_json):
-            answer = run_migrate()
-        if not answer.get("ok"):
-            raise PluginErrors([_failure(), *(PluginProblem(**one) for one in answer["problems"])])
-    except BaseException as error:  # Ctrl-C too: the file is put back
-        if before is not None:
-            replace_file(deployment.file, before)
-        if isinstance(error, PluginErrors):
-            fail(error.problems, as_json=as_json)
-        raise
-    tell_of_lists(deployment, made.target.current, made.target.lists)
-    applied: list[str] = answer["applied"]
-    return applied
-
-
-def run_migrate() -> dict[str, Any]:
-    """Run ``platformctl migrate`` in a process of its own, which loads the new lists."""
-    done = subprocess.run(
-        [sys.executable, "-m", "platform_core.cli", "migrate", "--json"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    answer = _last_document(done.stdout)
-    return {"applied": [], "problems": [], **answer, "ok": done.returncode == 0}
-
-
-def _last_document(text: str) -> dict[str, Any]:
-    """Return the JSON document at the end of ``text``; migrations may have printed before it."""
-    try:
-        document: dict[str, Any] = json.loads(text[f"\n{text}".rfind("\n{\n") :])
-    except json.JSONDecodeError:
-        return {}
-    return document
-
-
-def _failure() -> PluginProblem:
-    return PluginProblem(
-        plugin="",
-        code="apply_failed",
-        place="platformctl migrate",
-        message=f"Migrating failed; {FILE_NAME} is as it was before.",
-        way_out="Migrations that were applied before the failure stay. Repair the cause, then plan again.",
-    )
 
 
 def _words(enable: Sequence[str], disable: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from platform_core.conf.secrets import key_bytes
 from platform_core.conf.settings import PluginSettings, SettingsFailure, load_settings
 from platform_core.edge.cors import is_origin
 from platform_core.registry.problems import PluginErrors, PluginProblem
+from platform_core.registry.steps import STEP_LIMIT_S
 
 FILE_NAME = "platform.toml"
 CONFIG_VARIABLE = "PLATFORM_CONFIG"
@@ -37,6 +38,8 @@ class CoreSettings(PluginSettings):
     """Slugs of the plugins that keep their data and contribute nothing."""
     on_plugin_error: Literal["fail", "quarantine"] = "fail"
     """What a broken plugin does: stop the start, or be held back with what requires it."""
+    plugin_step_timeout: int = Field(default=STEP_LIMIT_S, ge=1)
+    """Seconds that one step of loading a plugin, such as the import of its models, may take when ``platformctl`` starts."""
     safe_mode: bool = False
     """Whether only the plugin with the user model is enabled, whatever the lists say."""
     data_dir: Path = Path("var")

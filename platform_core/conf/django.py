@@ -30,6 +30,7 @@ from platform_core.registry.problems import PluginErrors, PluginProblem
 from platform_core.registry.resolution import Plugin, Resolution, resolve
 from platform_core.registry.selection import RESERVED_SLUGS
 from platform_core.registry.settings_report import may_be_secret
+from platform_core.registry.steps import limit_steps, loading
 from platform_core.registry.trial import try_boot
 from platform_core.registry.verdict import (
     fingerprint,
@@ -93,10 +94,11 @@ def build_settings(
 
     imposed = quarantine.imposed()
     core = deployment.core
+    limit_steps(core.plugin_step_timeout)
     if imposed is not None or (core.on_plugin_error == "fail" and not core.safe_mode):
         draft = attempt(imposed or {})
     else:
-        draft = _settle(deployment, candidates, environ, attempt)
+        draft = _settle(deployment, candidates, profile, environ, attempt)
     if draft.problems:
         raise PluginErrors(draft.problems)
     return draft.values | {
@@ -163,29 +165,34 @@ def _draft(
 def _settle(
     deployment: Deployment,
     candidates: Candidates,
+    profile: Profile,
     environ: Mapping[str, str],
     attempt: Callable[[Standings], _Draft],
 ) -> _Draft:
-    """Hold broken plugins back: by what settings show, and by what was or is found when the rest is booted."""
+    """Hold broken plugins back: by what was found when the set was booted elsewhere, and by what settings show now."""
     core = deployment.core
     lists = Lists(plugins=tuple(core.plugins), dormant=tuple(core.dormant_plugins))
-    cases = quarantine.Cases()
-    draft = quarantine.settle(attempt, cases)
+    try:
+        secret = _secret_key(deployment, profile, environ)
+    except PluginErrors:  # it does not start; everything else that is wrong is told along with it
+        return attempt({})
     key = fingerprint(
         lists,
         candidates,
         environ=environ,
-        context=[deployment.plugin_sections, core.safe_mode, cases.standings],
-        secret=draft.values["SECRET_KEY"],
+        context=[deployment.plugin_sections, core.safe_mode],
+        secret=secret,
     )
     with one_at_a_time(deployment.data_dir):
         kept = kept_verdict(deployment.data_dir, key)
-        if kept is not None:
-            cases.adopt(kept)
-            draft = quarantine.settle(attempt, cases)
-        else:
+        cases = quarantine.Cases(kept)
+        draft = None if kept is None else quarantine.settle(attempt, cases)
+        if draft is None or cases.found != kept:
             draft = quarantine.settle_by_probes(
-                attempt, cases, draft, lambda held: try_boot(lists, held, environ)
+                attempt,
+                cases,
+                frozenset([*lists.plugins, *lists.dormant]),
+                lambda held: try_boot(lists, held, environ),
             )
             keep_verdict(deployment.data_dir, key, lists, cases.found)
     return replace(draft, resolution=cases.told(draft.resolution))
@@ -209,13 +216,14 @@ def _plugin_settings(
             continue
         problems += _editable_secrets(plugin, plugin.config.settings_class)
         try:
-            loaded[plugin.slug] = load_settings(
-                plugin.config.settings_class,
-                f"PLUGIN_{plugin.slug.upper()}_",
-                section=deployment.plugin_sections.get(plugin.slug, {}),
-                environ=environ,
-                owner=plugin.slug,
-            )
+            with loading(plugin.slug, "settings"):
+                loaded[plugin.slug] = load_settings(
+                    plugin.config.settings_class,
+                    f"PLUGIN_{plugin.slug.upper()}_",
+                    section=deployment.plugin_sections.get(plugin.slug, {}),
+                    environ=environ,
+                    owner=plugin.slug,
+                )
         except SettingsFailure as failure:
             problems += failure.problems
     return loaded

@@ -6,11 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
-Stage = Literal["apps", "models", "hooks", "calls"]
-"""Import of ``apps.py``, of the models, of ``hooks.py``, and the calls of the hooks."""
-STAGES: tuple[Stage, ...] = ("apps", "models", "hooks", "calls")
+STAGES = ("apps", "models", "hooks", "calls")
+"""What is told: import of ``apps.py``, of the models, of ``hooks.py``, and the calls of the hooks."""
 
 
 @dataclass(slots=True)
@@ -21,11 +19,11 @@ class Cost:
     cpu: float = 0.0
 
 
-_noted: dict[tuple[str, Stage], Cost] = {}
+_noted: dict[tuple[str, str], Cost] = {}
 
 
 @contextmanager
-def noted(slug: str, stage: Stage) -> Iterator[None]:
+def noted(slug: str, stage: str) -> Iterator[None]:
     """Add the time of the block to what ``slug`` costs; a module counts for whoever imports it first."""
     wall, cpu = time.perf_counter(), time.thread_time()
     try:
@@ -36,6 +34,6 @@ def noted(slug: str, stage: Stage) -> Iterator[None]:
         cost.cpu += time.thread_time() - cpu
 
 
-def loading_cost(slug: str, stage: Stage) -> Cost:
+def loading_cost(slug: str, stage: str) -> Cost:
     """Return what one stage of loading ``slug`` has cost in this process."""
     return _noted.get((slug, stage), Cost())

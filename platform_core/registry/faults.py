@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import pkgutil
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from django.apps import AppConfig
@@ -14,6 +18,7 @@ from django.utils.module_loading import import_string
 
 from platform_core.registry.problems import PluginProblem, database_unreachable, location_of
 from platform_core.registry.resolution import Plugin
+from platform_core.registry.steps import loading
 
 IMPORTED_BY_PATH = ("authentication_backends", "api_authentication")
 
@@ -48,8 +53,26 @@ def unimportable() -> list[PluginProblem]:
         for plugin in _plugins()
         if plugin.enabled
         for attribute, path in _paths(plugin)
-        if (error := _failure(import_string, path))
+        if (error := _failure(partial(_import_for, plugin.slug), path))
     ]
+
+
+def import_migrations() -> None:
+    """Import the migrations of one plugin after the other, as Django will; raises what one of them raises."""
+    for plugin in _plugins():
+        name = f"{plugin.config.name}.migrations"
+        with loading(plugin.slug, "migrations"):
+            if importlib.util.find_spec(name) is None:
+                continue
+            package = importlib.import_module(name)
+            for one in pkgutil.iter_modules(getattr(package, "__path__", ())):
+                if not one.ispkg and one.name[0] not in "_~":
+                    importlib.import_module(f"{name}.{one.name}")
+
+
+def _import_for(slug: str, path: str) -> Any:
+    with loading(slug, "imports"):
+        return import_string(path)
 
 
 def _paths(plugin: Plugin) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import Any
 from platform_core.conf.deployment import Deployment
 from platform_core.conf.settings import SettingsFailure, load_settings
 from platform_core.registry import quarantine
+from platform_core.registry.apps_trial import ended_by_apps
 from platform_core.registry.discovery import Candidate, Candidates, discover
 from platform_core.registry.holding import Standings
 from platform_core.registry.lists import Lists
@@ -20,7 +21,7 @@ from platform_core.registry.requirements import installation_problems, required_
 from platform_core.registry.resolution import Resolution, resolve
 from platform_core.registry.targets import find_target
 from platform_core.registry.trial import Snapshot, take_snapshots
-from platform_core.registry.verdict import last_verdict
+from platform_core.registry.verdict import Case, last_verdict
 
 INCOMPATIBLE = frozenset({"wrong_version", "requirement_not_enabled"})
 
@@ -67,16 +68,23 @@ def _judge(deployment: Deployment, candidates: Candidates) -> _Judged:
         problems = [*resolution.problems, *_settings_problems(deployment, resolution)]
         return _Judged(resolution=resolution, problems=problems)
 
+    ended = ended_by_apps(candidates, {*lists.plugins, *lists.dormant})
+    left_out: Standings = dict.fromkeys(ended, "broken")
     if core.on_plugin_error == "fail" and not core.safe_mode:
-        return attempt({})
-    cases = quarantine.Cases()
+        return _with(ended, attempt(left_out))
+    cases = quarantine.Cases(
+        {slug: Case(standing="broken", problems=(one,)) for slug, one in ended.items()}
+    )
+    cases.adopt(last_verdict(deployment.data_dir, lists))
     try:
-        quarantine.settle(attempt, cases)
-        cases.adopt(last_verdict(deployment.data_dir, lists))
         found = quarantine.settle(attempt, cases)
     except PluginErrors:  # it does not start at all; that is to be seen too
-        return attempt({})
+        return _with(ended, attempt(left_out))
     return replace(found, resolution=cases.told(found.resolution))
+
+
+def _with(ended: Mapping[str, PluginProblem], judged: _Judged) -> _Judged:
+    return replace(judged, problems=[*judged.problems, *ended.values()])
 
 
 def _entry(slug: str, lists: Lists, candidates: Candidates, judged: _Judged) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from platform_core.access import PermissionRegistry, PermissionRegistryError
 from platform_core.events.declaring import Event
 from platform_core.mail.declaring import Mail
 from platform_core.registry.contents import Entry, Registry
-from platform_core.registry.costs import noted
 from platform_core.registry.problems import PluginErrors, PluginProblem, import_problem, location_of
 from platform_core.registry.publishing import HookManager, place_of, published_hooks
 from platform_core.registry.resolution import Plugin
+from platform_core.registry.steps import loading
 from platform_core.registry.validation import problems_of
 from platform_core.system import core_permissions
 from platform_core.tasks.declaring import PlatformTask
@@ -58,9 +58,8 @@ def load(plugins: Sequence[Plugin]) -> Registry:
         module = _import_hooks(plugin, problems)
         if module is None or not _register(manager, plugin, module, problems):
             continue
-        with noted(plugin.slug, "calls"):
-            for hook in entries:
-                entries[hook] += _call(manager, plugin, hook, problems)
+        for hook in entries:
+            entries[hook] += _call(manager, plugin, hook, problems)
     registry = Registry(
         plugins=tuple(plugins),
         entries={hook: tuple(found) for hook, found in entries.items()},
@@ -100,7 +99,7 @@ def _import_hooks(plugin: Plugin, problems: list[PluginProblem]) -> Any:
     try:
         if importlib.util.find_spec(name) is None:
             return None
-        with noted(plugin.slug, "hooks"):
+        with loading(plugin.slug, "hooks"):
             return importlib.import_module(name)
     except Exception as error:  # whatever a stranger's module raises, the report has to go on
         problems.append(
@@ -152,7 +151,8 @@ def _call(
             continue
         place = place_of(implementation.function, plugin.config.name)
         try:
-            result = implementation.function()
+            with loading(plugin.slug, "calls"):
+                result = implementation.function()
         except (
             Exception
         ) as error:  # a stranger's hook may raise anything; it is told, not swallowed

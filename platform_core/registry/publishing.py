@@ -16,6 +16,7 @@ from pluggy import HookimplOpts
 from platform_core import hookspecs
 from platform_core.registry.problems import PluginProblem, import_problem
 from platform_core.registry.resolution import Plugin
+from platform_core.registry.steps import loading
 
 CORE_HOOKS = frozenset(
     name
@@ -82,7 +83,8 @@ def _published_by(plugin: Plugin, problems: list[PluginProblem]) -> Iterator[Pub
     try:
         if not path.startswith(f"{plugin.config.name}."):
             raise ImportError(f"{path} is no module of {plugin.config.name}")
-        module = importlib.import_module(path)
+        with loading(plugin.slug, "hookspecs"):
+            module = importlib.import_module(path)
     except Exception as error:  # whatever a stranger's module raises, the report has to go on
         problems.append(
             import_problem(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from platform_core.registry.endings import BEFORE_MODELS
 from platform_core.registry.holding import HeldBack, Standing, Standings
 from platform_core.registry.problems import PluginErrors, PluginProblem
 from platform_core.registry.resolution import Resolution
@@ -21,6 +22,8 @@ UNLOADABLE = frozenset(
         "dependency_cycle",
         "models_import_failed",
         "absent_target",
+        "apps_ended_start",
+        "models_ended_start",
     ]
 )
 """Problems that remain when the plugin is dormant, so it is left out at once."""
@@ -114,12 +117,19 @@ def settle(attempt: Attempt[T], cases: Cases) -> T:
     return outcome
 
 
-def settle_by_probes(attempt: Attempt[T], cases: Cases, outcome: T, probe: Probe) -> T:
-    """Boot the set in other processes, and hold plugins back, until one boots; return what it came to."""
+def settle_by_probes(attempt: Attempt[T], cases: Cases, listed: frozenset[str], probe: Probe) -> T:
+    """Boot the set in other processes, and hold plugins back, until one boots; return what it came to.
+
+    Only what another process has survived is attempted in this one, so that no plugin ends it.
+    """
+    unread = Resolution(plugins=(), problems=(), listed=listed)
     while problems := probe(cases.standings):
-        cases.add(problems, outcome.resolution)
-        outcome = settle(attempt, cases)
-    return outcome
+        if BEFORE_MODELS & {one.code for one in problems}:
+            cases.add(problems, unread)
+        else:
+            cases.add(problems, attempt(cases.standings).resolution)
+            settle(attempt, cases)
+    return settle(attempt, cases)
 
 
 _imposed: Standings | None = None

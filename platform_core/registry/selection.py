@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 
 from platform_core.plugin import PluginConfig
-from platform_core.registry.costs import noted
 from platform_core.registry.discovery import Candidate, Candidates
 from platform_core.registry.problems import PluginProblem, import_problem
+from platform_core.registry.steps import loading
 
 SLUG = re.compile(r"[a-z][a-z0-9_]*\Z")
 RESERVED_SLUGS = frozenset(
@@ -83,7 +83,7 @@ def import_config(candidate: Candidate, problems: list[PluginProblem]) -> type[P
     """Return the configuration that the entry point names; when there is none, ``problems`` says why."""
     module_name, _, attribute = candidate.value.partition(":")
     try:
-        with noted(candidate.slug, "apps"):
+        with loading(candidate.slug, "apps"):
             config = getattr(importlib.import_module(module_name), attribute)
     except Exception as error:  # whatever a stranger's module raises, the report has to go on
         problems.append(

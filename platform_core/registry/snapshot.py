@@ -1,6 +1,7 @@
 """What a set of plugins is in truth: the report of a process that boots it (``python -m`` this module).
 
-The set comes from the environment, the report goes to standard output as one JSON document, and nothing is changed.
+The set comes from the environment, the report goes to standard output as one JSON document, and nothing is changed. To
+the descriptor that the first argument names it tells each step before it takes it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any
 from platform_core.registry.faults import boot_problem
 from platform_core.registry.holding import Standings
 from platform_core.registry.problems import PluginErrors
+from platform_core.registry.steps import limit_steps, telling
 from platform_core.registry.trial import (
+    BOOT_TIMEOUT_S,
     HELD_BACK,
     WITH_CONTENTS,
     WITH_PLACEHOLDERS,
@@ -28,14 +31,15 @@ def main() -> None:
     os.dup2(2, 1)
     document: dict[str, Any] = {"ok": True, "problems": [], "settings": {}}
     try:
-        if HELD_BACK in sys.argv:
-            document["problems"] = _problems(json.loads(sys.argv[-1]))
-        else:
-            document["settings"] = _settings()
-            document |= _facts(with_database=WITHOUT_DATABASE not in sys.argv)
+        with telling(int(sys.argv[1]), rest_s=BOOT_TIMEOUT_S):
+            if HELD_BACK in sys.argv:
+                document["problems"] = _problems(json.loads(sys.argv[-1]))
+            else:
+                document["settings"] = _settings()
+                document |= _facts(with_database=WITHOUT_DATABASE not in sys.argv)
     except PluginErrors as errors:
         document["problems"] = [problem.as_dict() for problem in errors.problems]
-    except (Exception, SystemExit) as error:  # whatever a stranger's code raises at boot is told
+    except BaseException as error:  # whatever a stranger's code raises at boot is told
         document["problems"] = [boot_problem(error).as_dict()]
     document["ok"] = not document["problems"]
     with stream:
@@ -54,6 +58,7 @@ def _settings() -> dict[str, Any]:
 
     deployment = find_deployment(Path(os.environ["PLATFORM_DIR"]))
     core = deployment.core
+    limit_steps(core.plugin_step_timeout)
     resolution = resolve(core.plugins, core.dormant_plugins, discover())
     found = {
         plugin.slug: describe_settings(
@@ -91,8 +96,10 @@ def _facts(*, with_database: bool) -> dict[str, Any]:
 
     from platform_core.cli.deployments import system_problems
     from platform_core.registry.facts import contributed_facts, database_facts, recorded_facts
+    from platform_core.registry.faults import import_migrations
     from platform_core.registry.orders import unserved_orders
 
+    import_migrations()
     with override("en"):
         problems = system_problems(deploy=False)
         facts = contributed_facts()

@@ -6,14 +6,18 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from platform_core.registry.endings import Ending
 from platform_core.registry.holding import Standings
 from platform_core.registry.lists import Lists
 from platform_core.registry.problems import PluginErrors, PluginProblem
 
+MODULE = "platform_core.registry.snapshot"
 BOOT_TIMEOUT_S = 300
 WITHOUT_DATABASE = "--without-database"
 WITH_CONTENTS = "--with-contents"
@@ -41,14 +45,9 @@ def take_snapshots(
     options = [] if with_database else [WITHOUT_DATABASE]
     options += [WITH_CONTENTS] if contents else []
     options += [WITH_PLACEHOLDERS] if placeholders else []
-    processes = [_start(lists, options, first_on_path) for lists in sets]
-    try:
-        return [_report(process) for process in processes]
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+    with ExitStack() as stack:
+        trials = [stack.enter_context(_start(lists, options, first_on_path)) for lists in sets]
+        return [trial.report() for trial in trials]
 
 
 def try_boot(
@@ -60,8 +59,8 @@ def try_boot(
     """
     environment = _with_lists({**os.environ, **environ}, lists)
     environment["PYTHONPATH"] = os.pathsep.join(path or os.curdir for path in sys.path)
-    process = _process(environment, [HELD_BACK, json.dumps(dict(held))])
-    return problems_of(_report(process))
+    with _Trial(environment, [HELD_BACK, json.dumps(dict(held))]) as trial:
+        return problems_of(trial.report())
 
 
 def require_boot(snapshot: Snapshot) -> None:
@@ -84,7 +83,7 @@ def problems_of(snapshot: Snapshot) -> tuple[PluginProblem, ...]:
     return tuple(PluginProblem(**problem) for problem in snapshot.get("problems", ()))
 
 
-def _start(lists: Lists, options: list[str], first: Path | None) -> subprocess.Popen[str]:
+def _start(lists: Lists, options: list[str], first: Path | None) -> _Trial:
     environment = _with_lists(os.environ, lists)
     environment.pop("PLATFORM_SAFE_MODE_FILE", None)
     environment["PLATFORM_SAFE_MODE"] = "false"  # the set as it is meant to run
@@ -93,7 +92,7 @@ def _start(lists: Lists, options: list[str], first: Path | None) -> subprocess.P
         python.append("-P")  # else the working directory would come before it
         inherited = filter(None, [environment.get("PYTHONPATH")])
         environment["PYTHONPATH"] = os.pathsep.join([str(first), *inherited])
-    return _process(environment, options, python)
+    return _Trial(environment, options, python)
 
 
 def _with_lists(environ: Mapping[str, str], lists: Lists) -> dict[str, str]:
@@ -106,28 +105,66 @@ def _with_lists(environ: Mapping[str, str], lists: Lists) -> dict[str, str]:
     return environment
 
 
-def _process(
-    environment: Mapping[str, str], arguments: Sequence[str], python: Sequence[str] = ()
-) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-        [*(python or [sys.executable]), "-m", "platform_core.registry.snapshot", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )
+class _Trial:
+    """A process that boots a set, and what it tells of its steps meanwhile; ended with the block."""
 
+    def __init__(
+        self, environment: Mapping[str, str], arguments: Sequence[str], python: Sequence[str] = ()
+    ) -> None:
+        reader, writer = os.pipe()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
+                [*(python or [sys.executable]), "-m", MODULE, str(writer), *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                pass_fds=[writer],
+                text=True,
+                encoding="utf-8",
+            )
+        except BaseException:
+            os.close(reader)
+            raise
+        finally:
+            os.close(writer)
+        self._told = b""
+        self._listener = threading.Thread(target=self._listen, args=[reader], daemon=True)
+        self._listener.start()
 
-def _report(process: subprocess.Popen[str]) -> Snapshot:
-    try:
-        text, _ = process.communicate(timeout=BOOT_TIMEOUT_S)
-        found: Snapshot = json.loads(text)
-    except subprocess.TimeoutExpired:
-        return _failed(f"The start took longer than {BOOT_TIMEOUT_S} s.")
-    except json.JSONDecodeError:
-        return _failed(f"The process that starts the set ended with code {process.returncode}.")
-    return found
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def report(self) -> Snapshot:
+        """Wait for the report and return it, or one that says how the process ended without any."""
+        try:
+            text, _ = self._process.communicate(timeout=BOOT_TIMEOUT_S)
+            found: Snapshot = json.loads(text)
+        except subprocess.TimeoutExpired:
+            return _failed(f"The start took longer than {BOOT_TIMEOUT_S} s.")
+        except json.JSONDecodeError:
+            return self._ended()
+        return found
+
+    def _listen(self, reader: int) -> None:
+        with os.fdopen(reader, "rb", buffering=0) as stream:
+            while said := stream.read(65_536):
+                self._told += said
+
+    def _ended(self) -> Snapshot:
+        self._listener.join(timeout=1)  # what the process has left behind may hold the pipe open
+        ending = Ending(self._told.decode("utf-8", "replace"), self._process.returncode)
+        problem = ending.problem()
+        if problem is None:
+            code = self._process.returncode
+            return _failed(f"The process that starts the set ended with code {code}.")
+        return {"ok": False, "problems": [problem.as_dict()]}
 
 
 def _failed(message: str) -> Snapshot:

@@ -1,4 +1,4 @@
-"""Break eight plugins, one way each: in quarantine every one changes its own status and nothing else."""
+"""Break plugins, one way each, and let others end the interpreter: in quarantine each changes only its own status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from platform_core.services import EmbeddedPostgres
-from tests.core.registry.broken_plugins import BROKEN, fault_of, look, write_plugins
+from tests.core.registry.broken_plugins import BROKEN, ENDINGS, fault_of, look, write_plugins
 from tests.deployments import TestDeployment, new_deployment
 
 SABOTAGE = """\
@@ -19,26 +19,43 @@ raise ImportError("and another one contributes nothing")
 """
 
 
+SILENCE = """\
+import os
+from platform_core.registry import steps
+
+steps._tell = lambda what: None
+os._exit(3)
+"""
+STEP_LIMIT = {"PLATFORM_PLUGIN_STEP_TIMEOUT": "5"}
+
+
+def fault(deployment: TestDeployment, slug: str) -> str:
+    """Enable a broken plugin alone and return what else than its own status changed, or nothing."""
+    deployment.write(plugins=["identity", "good", slug])
+    try:
+        return fault_of(look(deployment, **STEP_LIMIT), slug)
+    except AssertionError as stopped:
+        return f"the others do not start: {str(stopped)[-500:]}"
+
+
 def faults(deployment: TestDeployment) -> dict[str, str]:
-    """Enable each broken plugin alone and return what else than its own status changed."""
+    """Return what else than their own status the broken plugins changed, by plugin."""
     found = {}
-    for slug in BROKEN:
-        deployment.write(plugins=["identity", "good", slug])
-        fault = fault_of(look(deployment), slug)
-        print(f"  {slug}: {fault or 'only its own status'}", flush=True)
-        if fault:
-            found[slug] = fault
+    for slug in (*BROKEN, *ENDINGS):
+        seen = fault(deployment, slug)
+        print(f"  {slug}: {seen or 'only its own status'}", flush=True)
+        if seen:
+            found[slug] = seen
     return found
 
 
-def planted_fault(deployment: TestDeployment) -> str:
-    """Let a plugin take the others along before it fails, and return what is seen of it."""
+def planted_fault(deployment: TestDeployment, text: str) -> str:
+    """Let a plugin's ``apps.py`` be ``text``, and return what is seen of it."""
     file = deployment.path[0] / "apps_plugin" / "apps.py"
     before = file.read_text(encoding="utf-8")
-    file.write_text(SABOTAGE, encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
     try:
-        deployment.write(plugins=["identity", "good", "apps"])
-        return fault_of(look(deployment), "apps")
+        return fault(deployment, "apps")
     finally:
         file.write_text(before, encoding="utf-8")
 
@@ -54,12 +71,20 @@ def main() -> int:
                 deployment.path.append(folder / "wheels")
                 write_plugins(folder / "wheels")
                 assert deployment.call("migrate").code == 0
-                seen = planted_fault(deployment)
-                print(f"planted: a plugin that takes others along: {seen or 'NOT SEEN'}")
-                found = faults(deployment) if seen else {"planted": "not seen"}
+                planted = {
+                    "a plugin that takes others along": planted_fault(deployment, SABOTAGE),
+                    "a plugin that ends it unnamed": planted_fault(deployment, SILENCE),
+                }
+                for name, seen in planted.items():
+                    print(f"planted: {name}: {seen or 'NOT SEEN'}", flush=True)
+                found = faults(deployment) if all(planted.values()) else {"planted": "not seen"}
         finally:
             server.stop()
-    print(f"FAILED: {found}" if found else f"{len(BROKEN)} ways to break, nobody else hurt")
+    print(
+        f"FAILED: {found}"
+        if found
+        else f"{len(BROKEN) + len(ENDINGS)} ways to break, nobody else hurt"
+    )
     return 1 if found else 0
 
 

@@ -1,4 +1,4 @@
-"""Eight plugins, each broken in a way of its own, and a look at a deployment that goes on without them."""
+"""Plugins, each broken in a way of its own, and a look at a deployment that goes on without them."""
 
 from __future__ import annotations
 
@@ -80,6 +80,54 @@ BROKEN = {
 }
 
 
+DEADLY = {
+    "leaves": "import os\nos._exit(3)\n",
+    "crashes": "import ctypes\nctypes.string_at(0)\n",
+    "exits": "import sys\nsys.exit()\n",
+    "hangs": "while True: pass\n",
+    "kills": "import os\nos.kill(os.getpid(), 9)\n",
+    "recurses": (
+        "found = iter(())\nfor _ in range(10**6):\n    found = filter(None, found)\nnext(found, None)\n"
+    ),
+    "hoards": (
+        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))\nbytearray(2**33)\n"
+    ),
+}
+"""Ways to end the interpreter, or to keep it, wherever they stand."""
+SAID = {
+    "leaves": "ended the process with code 3",
+    "crashes": "ended the process by SIGSEGV",
+    "exits": "SystemExit()",
+    "hangs": "did not come to an end, and was stopped",
+    "kills": "ended the process by SIGKILL",
+    "recurses": "ended the process by SIGSEGV",
+    "hoards": "MemoryError",
+}
+"""What the report says of each."""
+PLACES = ("apps", "models", "hooks", "calls")
+
+
+def deadly(way: str, place: str) -> Broken:
+    """Return the plugin that ends the interpreter in this way when it comes to this place of it."""
+    ending = DEADLY[way]
+    raised = way in {"exits", "hoards"}  # an exception is no end
+    code = f"{place}_ended_start"
+    if raised:
+        code = "hook_raised" if place == "calls" else f"{place}_import_failed"
+    standing = "broken" if place in {"apps", "models"} else "quarantined"
+    match place:
+        case "apps":
+            arguments: dict[str, Any] = {"apps": ending}
+        case "calls":
+            body = "".join(f"    {line}\n" for line in ending.splitlines())
+            arguments = {"files": {"hooks.py": f"{HOOK}def routes():\n{body}    return []\n"}}
+        case _:
+            arguments = {"files": {f"{place}.py": ending}}
+    return Broken(code, standing, arguments)
+
+
+ENDINGS = {f"{way}_{place}": deadly(way, place) for way in DEADLY for place in PLACES}
+
 QUARANTINE = {"PLATFORM_ON_PLUGIN_ERROR": "quarantine"}
 EVERYTHING = ["identity", "good", *BROKEN, "needy", "lost"]
 
@@ -99,7 +147,7 @@ def write_plugins(wheels: Path) -> None:
         requires=["models-plugin"],
         files={"models.py": "from models_plugin.models import nothing\n"},
     )
-    for slug, broken in BROKEN.items():
+    for slug, broken in (BROKEN | ENDINGS).items():
         write_distribution(wheels, slug, **broken.arguments)
 
 
@@ -130,7 +178,7 @@ def fault_of(found: Mapping[str, Any], slug: str) -> str:
     states = found["states"]
     if found["answers"] != [200, 401, 404]:
         return f"the others answer {found['answers']}"
-    if found["held"] != {slug: [BROKEN[slug].standing, ""]}:
+    if found["held"] != {slug: [(BROKEN | ENDINGS)[slug].standing, ""]}:
         return f"held back are {found['held']}"
     if not states["identity"] == states["good"] == "enabled":
         return f"the states are {states}"
