@@ -21,6 +21,7 @@ from platform_core.registry.answers import (
 )
 from platform_core.registry.explained_addresses import explain_address, split_address
 from platform_core.registry.explained_requests import explain_request
+from platform_core.registry.explained_settings import UNKNOWN, setting_in_force
 from platform_core.registry.situation import Situation
 from platform_core.registry.validation import CORE_COMMANDS
 
@@ -102,8 +103,10 @@ def _contribution(situation: Situation, slug: str, row: Row) -> Answer:
                 f"In this database it is {facts['state']}; it has to be gone on {facts['expires_on']}."
             )
         case "settings":
-            facts["source"] = _source(situation, slug, facts["name"])
-            why.append(f"Its value comes from: {facts['source']}.")
+            source = _source(situation, slug, facts["name"])
+            in_force, reasons = setting_in_force(situation, row["name"], source)
+            facts |= in_force
+            why += reasons
         case "importers":
             guard.append(guard_of(situation, facts["permission"]))
         case "resources":
@@ -125,7 +128,7 @@ def _source(situation: Situation, slug: str, name: str) -> str:
     for one in situation.snapshot.get("settings", {}).get(slug, ()):
         if one["name"] == name:
             return str(one["source"])
-    return "unknown, for the plugin is not loaded"
+    return UNKNOWN
 
 
 def _plugins(situation: Situation, thing: str) -> Iterator[Answer]:
@@ -172,14 +175,7 @@ def _hooks(situation: Situation, thing: str) -> Iterator[Answer]:
 
 def _core(situation: Situation, thing: str) -> Iterator[Answer]:
     """Yield what is the core's own, Django's, or made in this deployment: settings, tables, roles."""
-    name = thing.upper().removesuffix("_FILE").removeprefix("PLATFORM_").lower()
-    if name in CoreSettings.model_fields:
-        variable = f"PLATFORM_{name}".upper()
-        given = any(one in os.environ for one in (variable, f"{variable}_FILE"))
-        set_ = name in situation.deployment.core.model_fields_set
-        source = "environment" if given else "platform.toml" if set_ else "default"
-        why = (f"Its value comes from: {source}.",)
-        yield Answer(kind="settings", name=variable, owner=CORE, why=why, facts={"source": source})
+    yield from _core_setting(situation, thing)
     if thing.partition(" ")[0] in CORE_COMMANDS:
         yield Answer(kind="commands", name=thing, owner=CORE)
     plugins = {row["name"] for _, row in situation.contents() if row["kind"] == "tables"}
@@ -206,3 +202,15 @@ def _core(situation: Situation, thing: str) -> Iterator[Answer]:
             why=why,
             facts={"roles": roles_with(situation, thing)},
         )
+
+
+def _core_setting(situation: Situation, thing: str) -> Iterator[Answer]:
+    name = thing.upper().removesuffix("_FILE").removeprefix("PLATFORM_").lower()
+    if name not in CoreSettings.model_fields:
+        return
+    variable = f"PLATFORM_{name}".upper()
+    given = any(one in os.environ for one in (variable, f"{variable}_FILE"))
+    set_ = name in situation.deployment.core.model_fields_set
+    source = "environment" if given else "platform.toml" if set_ else "default"
+    facts, why = setting_in_force(situation, variable, source)
+    yield Answer(kind="settings", name=variable, owner=CORE, why=why, facts=facts)

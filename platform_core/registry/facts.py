@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from django.apps import apps
@@ -18,6 +19,7 @@ from platform_core.registry.ledger import blocking_problems
 from platform_core.registry.migration_preview import pending_migrations
 from platform_core.registry.problems import PluginProblem
 from platform_core.registry.provenance import contents
+from platform_core.runtime_settings.overview import settings_in_force
 from platform_core.runtime_settings.reading import settings_problems
 from platform_core.system import core_permissions
 
@@ -106,6 +108,23 @@ def database_facts(problems: list[PluginProblem]) -> dict[str, Any]:
         "standing_tables": sorted(connection.introspection.table_names()),
         **_stored_roles(installed()),
         "settings_left_out": _settings_left_out(),
+    }
+
+
+def settings_facts(*, with_database: bool) -> dict[str, Any]:
+    """Return by variable what is in force of each setting and where it comes from; no value that may be secret.
+
+    ``settings_asked_database`` is false where only what the process started with is known.
+    """
+    asked = with_database
+    try:
+        with transaction.atomic() if with_database else nullcontext():
+            rows = settings_in_force(None if with_database else ())
+    except DatabaseError:  # before the first migrate there is nothing to look at
+        rows, asked = settings_in_force(()), False
+    return {
+        "settings_in_force": {one["variable"]: one for one in rows},
+        "settings_asked_database": asked,
     }
 
 

@@ -95,7 +95,12 @@ def _facts(*, with_database: bool) -> dict[str, Any]:
     from django.utils.translation import override
 
     from platform_core.cli.deployments import system_problems
-    from platform_core.registry.facts import contributed_facts, database_facts, recorded_facts
+    from platform_core.registry.facts import (
+        contributed_facts,
+        database_facts,
+        recorded_facts,
+        settings_facts,
+    )
     from platform_core.registry.faults import import_migrations
     from platform_core.registry.orders import unserved_orders
 
@@ -104,11 +109,12 @@ def _facts(*, with_database: bool) -> dict[str, Any]:
         problems = system_problems(deploy=False)
         facts = contributed_facts()
         if WITH_CONTENTS in sys.argv:
-            facts |= recorded_facts()
+            facts |= recorded_facts() | settings_facts(with_database=False)
         if with_database and not problems:
             facts |= database_facts(problems)
             if WITH_CONTENTS in sys.argv and not problems:
                 facts["unserved_orders"] = unserved_orders(facts["standing_tables"])
+                facts |= settings_facts(with_database=True)
     held = settings.PLATFORM.resolution.held_back
     return facts | {
         "held_back": [one.as_dict() for one in held],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -13,17 +13,20 @@ from platform_core.errors import NotFound
 from platform_core.models import SettingChange
 from platform_core.registry.settings_report import shown_value
 from platform_core.runtime_settings.catalogue import Setting, all_settings, variable_of
-from platform_core.runtime_settings.judging import NotInForce, as_text, sift
+from platform_core.runtime_settings.judging import NotInForce, StoredValue, as_text, sift
 from platform_core.runtime_settings.reading import stored_values
 
 Row = dict[str, Any]
 DATABASE = "database"
 
 
-def settings_in_force() -> list[Row]:
-    """Return the settings of the core and of the loaded plugins; no value that may be secret is among them."""
+def settings_in_force(stored: Iterable[StoredValue] | None = None) -> list[Row]:
+    """Return the settings of the core and of the loaded plugins; no value that may be secret is among them.
+
+    ``stored`` is what the database holds; it is asked by default.
+    """
     known = all_settings()
-    values, left_out = sift(known, stored_values())
+    values, left_out = sift(known, stored_values() if stored is None else stored)
     ignored = {one.stored.variable: one for one in left_out}
     meanings: dict[type[PluginSettings], Mapping[str, str]] = {}
     rows = []

@@ -259,3 +259,79 @@ def test_logs_that_cannot_be_read_as_json_are_passed_over(tmp_path: Path) -> Non
     assert explain_request(tmp_path, "unknown-id") is None
     assert explain_request(tmp_path / "gone", "abcdefgh") is None
     assert explain_request(tmp_path, "no id") is None
+
+
+def asked(deployment: TestDeployment, thing: str, **variables: str) -> dict[str, Any]:
+    answer = deployment.call("plugin", "explain", thing, "--json", **variables)
+    assert answer.code == 0, answer.out
+    (one,) = answer.document["answers"]
+    found: dict[str, Any] = one
+    return found
+
+
+def test_a_setting_that_was_set_at_run_time_comes_from_the_database(
+    deployment: TestDeployment,
+) -> None:
+    assert deployment.call("settings", "set", "PLATFORM_EVENTS_KEPT_DAYS", "77").code == 0
+
+    one = asked(deployment, "PLATFORM_EVENTS_KEPT_DAYS")
+    shown = deployment.call("plugin", "explain", "PLATFORM_EVENTS_KEPT_DAYS").out
+    by_environment = asked(deployment, "PLATFORM_EVENTS_KEPT_DAYS", PLATFORM_EVENTS_KEPT_DAYS="9")
+
+    assert one["facts"] == {
+        "source": "database",
+        "value": "77",
+        "source_without": "default",
+        "value_without": "30",
+    }
+    assert one["why"] == [
+        "Its value comes from: database.",
+        "It was set at run time: platformctl settings history PLATFORM_EVENTS_KEPT_DAYS. "
+        "Without that it is 30, from: default.",
+    ]
+    assert "value: 77" in shown
+    assert by_environment["facts"] == {"source": "environment", "value": "9"}
+    assert by_environment["why"][1].startswith("A value that was set at run time does not count")
+    assert deployment.call("settings", "reset", "PLATFORM_EVENTS_KEPT_DAYS").code == 0
+    assert asked(deployment, "PLATFORM_EVENTS_KEPT_DAYS")["facts"] == {
+        "source": "default",
+        "value": "30",
+    }
+
+
+def test_a_plugins_setting_that_was_set_at_run_time_is_told_too(deployment: TestDeployment) -> None:
+    assert deployment.call("settings", "set", "PLUGIN_IDENTITY_SIGNUP_OPEN", "true").code == 0
+
+    one = asked(deployment, "identity.signup_open")
+
+    assert (one["facts"]["source"], one["facts"]["value"]) == ("database", "true")
+    assert deployment.call("settings", "reset", "PLUGIN_IDENTITY_SIGNUP_OPEN").code == 0
+
+
+def test_a_value_that_may_be_a_secret_is_not_shown(
+    deployment: TestDeployment, tmp_path: Path
+) -> None:
+    address = tmp_path / "address"
+    address.write_text("smtp://me:a-password-of-mine@mail.example.org:25", encoding="utf-8")
+
+    answer = deployment.call(
+        "plugin", "explain", "PLATFORM_EMAIL_URL", "--json", PLATFORM_EMAIL_URL_FILE=str(address)
+    )
+
+    (one,) = answer.document["answers"]
+    assert one["facts"] == {"source": "environment", "value": "(not shown)"}
+    assert one["why"] == [
+        "Its value comes from: environment (the file that PLATFORM_EMAIL_URL_FILE names)."
+    ]
+    assert "a-password-of-mine" not in answer.out + answer.err
+
+
+def test_without_the_database_what_it_holds_is_unknown(deployment: TestDeployment) -> None:
+    one = asked(
+        deployment,
+        "PLATFORM_EVENTS_KEPT_DAYS",
+        DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing",
+    )
+
+    assert one["facts"] == {"source": "default", "value": "30"}
+    assert one["why"][1] == "Whether it was set at run time is unknown without the database."
