@@ -21,6 +21,7 @@ from platform_core.conf.settings import (
     load_settings,
     read_variable,
 )
+from platform_core.observability.interpreter import clean_warnings
 from platform_core.plugin import Middleware
 from platform_core.registry import quarantine
 from platform_core.registry.discovery import Candidates, discover
@@ -85,6 +86,7 @@ def build_settings(
     on loopback. Raises PluginErrors with all problems of all plugins at once; with ``on_plugin_error = "quarantine"`` only
     where the rest cannot start without those plugins.
     """
+    clean_warnings()
     environ = os.environ if environ is None else environ
     deployment = find_deployment(folder, environ=environ)
     candidates = discover()

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
-NAMES_OF_SECRETS: Final = (
-    r"password|passwd|passphrase|secret|token|api_?key|private_?key|signing_?key|credential"
-    r"|authorization|cookie|jwt|session_?key"
-)
-"""What is called so holds a secret; case does not matter."""
-_VARIABLE = re.compile(rf"(?:{NAMES_OF_SECRETS}|_KEYS?)", re.IGNORECASE)
+from platform_core.observability.secret_names import is_secret, names_a_secret, says_nothing
+
+DECLARED = None
+"""Stands for the name of what is declared as a secret, whatever it is called."""
 _SHORTEST = 6
 _LINE_FROM = 16
 """Lines of a key are told one by one; so short a line says nothing."""
@@ -42,10 +39,11 @@ def _known(_settings: int) -> frozenset[str]:
 def _of_environment() -> Iterator[str]:
     for name, value in os.environ.items():
         yield from _of_address(value)
-        if not value or not _VARIABLE.search(name):
-            continue
         if not name.endswith("_FILE"):
-            yield value
+            if is_secret(name, value):
+                yield value
+            continue
+        if not value or not names_a_secret(name):
             continue
         try:
             yield Path(value).read_text(encoding="utf-8").strip()
@@ -57,31 +55,32 @@ def _of_settings() -> Iterator[str]:
     state = settings.PLATFORM
     for part in (state.deployment.core, *state.plugin_settings.values()):
         for name in type(part).model_fields:
-            yield from _in(getattr(part, name), named=_VARIABLE.search(name) is not None)
+            yield from _in(getattr(part, name), name)
     for database in settings.DATABASES.values():
-        yield from _in(database.get("PASSWORD", ""), named=True)
+        yield from _in(database.get("PASSWORD", ""), DECLARED)
     for name in dir(settings):
-        if name.isupper() and _VARIABLE.search(name):
-            yield from _in(getattr(settings, name), named=name.endswith(("KEY", "SECRET", "TOKEN")))
+        if name.isupper() and names_a_secret(name):
+            called = name if name.endswith(("KEY", "SECRET", "TOKEN")) else ""
+            yield from _in(getattr(settings, name), called)
     yield from _of_address(settings.PLATFORM_REDIS_URL or "")
 
 
-def _in(value: Any, *, named: bool) -> Iterator[str]:
-    """Yield the secrets in ``value``: what is declared as one, addresses' passwords, and texts when it is ``named`` so."""
+def _in(value: Any, name: str | None) -> Iterator[str]:
+    """Yield the secrets in ``value``: what is declared as one, addresses' passwords, and texts that ``name`` makes one."""
     if hasattr(value, "get_secret_value"):
-        yield from _in(value.get_secret_value(), named=True)
+        yield from _in(value.get_secret_value(), DECLARED)
     elif isinstance(value, bytes):
-        yield from _in(value.decode("utf-8", "replace"), named=named)
+        yield from _in(value.decode("utf-8", "replace"), name)
     elif isinstance(value, str):
         yield from _of_address(value)
-        if named:
+        if not says_nothing(value) if name is DECLARED else is_secret(name, value):
             yield value
     elif isinstance(value, Mapping):
         for one in value.values():
-            yield from _in(one, named=named)
+            yield from _in(one, name)
     elif isinstance(value, (list, tuple, set, frozenset)):
         for one in value:
-            yield from _in(one, named=named)
+            yield from _in(one, name)
 
 
 def _of_address(text: str) -> Iterator[str]:

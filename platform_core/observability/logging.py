@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
-import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import orjson
 import structlog
 
 from platform_core.observability.exceptions import format_exception
+from platform_core.observability.interpreter import let_the_log_tell
 from platform_core.observability.redaction import (
     fact_without_credentials,
     redacted_path,
@@ -224,14 +224,4 @@ def configure(config: dict[str, Any]) -> None:
         cache_logger_on_first_use=True,
     )
     logging.config.dictConfig(config)
-    if threading.excepthook is threading.__excepthook__:
-        threading.excepthook = _log_end_of_thread
-
-
-def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
-    """Log what ended a thread; Python itself would print it with everything that it quotes."""
-    if ended.exc_value is not None and not isinstance(ended.exc_value, SystemExit):
-        name = ended.thread.name if ended.thread else ""
-        structlog.get_logger(__name__).error(
-            "a thread ended by an exception", thread=name, exc_info=ended.exc_value
-        )
+    let_the_log_tell()

@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
-from platform_core.observability.known_secrets import NAMES_OF_SECRETS, known_secrets
+from platform_core.observability.known_secrets import known_secrets
+from platform_core.observability.secret_names import NAMES_OF_SECRETS, may_hold_one, says_nothing
 
 HIDDEN: Final = "[hidden]"
 _SHORTEST: Final = 4
@@ -113,8 +114,13 @@ def without_credentials(text: str) -> str:
     text = text if pattern is None else pattern.sub(HIDDEN, text)
     for shape in _SHAPES:
         text = shape.sub(HIDDEN, text)
-    text = _ASSIGNED.sub(lambda found: found[1] + HIDDEN, text)
+    text = _ASSIGNED.sub(_assigned, text)
     return _TOKEN.sub(lambda found: HIDDEN if looks_random(found[0]) else found[0], text)
+
+
+def _assigned(found: re.Match[str]) -> str:
+    name, value = found[1].rstrip("\"' =:\t"), found[2].strip("\"'")
+    return found[1] + HIDDEN if may_hold_one(name, value) else found[0]
 
 
 def fact_without_credentials(name: str, value: Any) -> Any:
@@ -195,7 +201,7 @@ def _collect(value: object, found: set[str]) -> None:
             _collect(one, found)
     elif value is not None and not isinstance(value, bool):
         text = str(value)
-        if len(text) >= _SHORTEST and not _UUID.match(text):
+        if len(text) >= _SHORTEST and not _UUID.match(text) and not says_nothing(text):
             found.add(text)
 
 
