@@ -68,11 +68,10 @@ def canonical(document: Any) -> str:
 
 
 def _described(*, as_json: bool) -> Any:
-    deployment = boot.load_deployment(boot.deployment_folder(None), as_json=as_json)
-    boot.set_up(deployment, as_json=as_json)
-    from platform_core.api_docs import described  # needs loaded models
+    with boot.set_up_with_database(as_json=as_json):
+        from platform_core.api_docs import described  # needs loaded models
 
-    return described("en")
+        return described("en")
 
 
 def _read(file: Path, *, as_json: bool) -> Any:

@@ -32,28 +32,13 @@ from platform_core.cli import (
 from platform_core.cli.operator import acting_operator
 from platform_core.cli.output import PROBLEMS, console, fail, print_json
 from platform_core.observability.exceptions import exception_told
+from platform_core.registry.command_names import CORE_COMMANDS
 from platform_core.registry.problems import PluginProblem
 
 if TYPE_CHECKING:
     from platform_core.contributions import Command
 
-CORE_COMMANDS = (
-    "init",
-    "check",
-    "migrate",
-    "run",
-    "import",
-    "startplugin",
-    "plugin",
-    "db",
-    "worker",
-    "tasks",
-    "events",
-    "mail",
-    "audit",
-    "settings",
-)
-_CORE_GROUPS = ("plugin", "db", "tasks", "events", "mail", "audit", "settings")
+_CORE_GROUPS = ("api", "plugin", "db", "tasks", "events", "mail", "audit", "settings")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

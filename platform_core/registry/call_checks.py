@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from typing import Any
+
+from platform_core.registry.contents import Registry
+from platform_core.registry.event_checks import Fault
 
 CALLED_WITH = {
     "subscriptions": ("run", "the event that was received"),
@@ -14,14 +16,17 @@ CALLED_WITH = {
 """The field of what a hook returns that is called, and what it is given; nothing if empty."""
 
 
-def call_faults(hook: str, item: Any) -> Iterator[tuple[str, str]]:
-    """Yield the message and the way out for a function of ``item`` that cannot be called as the core will."""
-    name, given = CALLED_WITH[hook]
-    try:
-        inspect.signature(getattr(item, name)).bind(*([given] if given else []))
-    except (TypeError, ValueError) as error:
-        takes = given or "no argument"
-        yield (
-            f'{name} of "{item.name}" cannot be called with {takes}: {error}.',
-            f"Give it a function that takes {takes}.",
-        )
+def calls(registry: Registry) -> Iterator[Fault]:
+    """Yield the contributions whose function cannot be called as the core will."""
+    for hook, (name, given) in CALLED_WITH.items():
+        for entry in registry.entries[hook]:
+            try:
+                inspect.signature(getattr(entry.item, name)).bind(*([given] if given else []))
+            except (TypeError, ValueError) as error:
+                takes = given or "no argument"
+                yield (
+                    entry,
+                    "not_callable",
+                    f'{name} of "{entry.item.name}" cannot be called with {takes}: {error}.',
+                    f"Give it a function that takes {takes}.",
+                )

@@ -19,11 +19,11 @@ from platform_core.registry.answers import (
     roles_with,
     state_reasons,
 )
+from platform_core.registry.command_names import CORE_COMMANDS
 from platform_core.registry.explained_addresses import explain_address, split_address
 from platform_core.registry.explained_requests import explain_request
 from platform_core.registry.explained_settings import UNKNOWN, setting_in_force
 from platform_core.registry.situation import Situation
-from platform_core.registry.validation import CORE_COMMANDS
 
 Row = Mapping[str, Any]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import datetime
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -267,3 +270,21 @@ def test_the_command_tells_both(tmp_path: Path) -> None:
         new.write_text(broken)
         refused = run(build_app(), ["api", "diff", str(old), str(new), "--json"])
         assert (refused.exit_code, "description_unreadable" in refused.output) == (1, True)
+
+
+def test_two_files_are_compared_without_a_deployment(tmp_path: Path) -> None:
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps(OLD))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PLATFORM_", "DJANGO_"))}  # fmt: skip
+
+    done = subprocess.run(
+        [sys.executable, "-m", "platform_core.cli", "api", "diff", str(old), str(old), "--json"],
+        cwd=tmp_path,
+        env=kept,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["breaking"] == 0

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from platform_core.cli.app import build_app
-from platform_core.registry.validation import CORE_COMMANDS
+from platform_core.registry.command_names import CORE_COMMANDS
 from tests.deployments import Answer, TestDeployment, new_deployment, write_distribution
 
 HOOKS = "from platform_core.hookspecs import hookimpl\n\n\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -127,8 +128,7 @@ def test_one_whose_apps_end_every_process_is_seen_and_disabled(
     assert "leaves_apps" not in (site.folder / "platform.toml").read_text(encoding="utf-8")
 
 
-def test_one_that_has_tables_keeps_them_until_it_is_repaired(site: TestDeployment) -> None:
-    wheels = site.path[0]
+def test_one_that_has_tables_keeps_them_until_it_is_repaired(tmp_path: Path) -> None:
     files = {
         "models.py": MODELS,
         "migrations/__init__.py": "",
@@ -138,26 +138,26 @@ def test_one_that_has_tables_keeps_them_until_it_is_repaired(site: TestDeploymen
             '        ("id", models.BigAutoField(primary_key=True)), ("name", models.TextField())])]\n'
         ),
     }
-    write_distribution(wheels, "keeper", files=files)
+    wheels = write_distribution(tmp_path / "wheels", "keeper", files=files)
     models = wheels / "keeper_plugin" / "models.py"
-    site.write(plugins=["identity", "good", "keeper"])
-    assert site.call("migrate", **QUARANTINE).code == 0
-    with psycopg.connect(site.database_url, autocommit=True) as connection:
-        connection.execute("INSERT INTO keeper_thing (name) VALUES ('kept')")
+    with new_deployment(tmp_path / "site", plugins=["identity", "keeper"]) as made:
+        made.path.append(wheels)
+        assert made.call("migrate", **QUARANTINE).code == 0
+        with psycopg.connect(made.database_url, autocommit=True) as connection:
+            connection.execute("INSERT INTO keeper_thing (name) VALUES ('kept')")
 
-    models.write_text("import os\nos._exit(3)\n", encoding="utf-8")
-    migrated = site.call("migrate", **QUARANTINE)
-    found = look(site)
-    models.write_text(MODELS, encoding="utf-8")
-    mended = site.call("migrate", **QUARANTINE)
-    with psycopg.connect(site.database_url) as connection:
-        rows = connection.execute("SELECT name FROM keeper_thing").fetchall()
-        state = connection.execute(
-            "SELECT state FROM platform_core_pluginrecord WHERE slug = 'keeper'"
-        ).fetchone()
+        models.write_text("import os\nos._exit(3)\n", encoding="utf-8")
+        migrated = made.call("migrate", **QUARANTINE)
+        found = look(made)
+        models.write_text(MODELS, encoding="utf-8")
+        mended = made.call("migrate", **QUARANTINE)
+        with psycopg.connect(made.database_url) as connection:
+            rows = connection.execute("SELECT name FROM keeper_thing").fetchall()
+            state = connection.execute(
+                "SELECT state FROM platform_core_pluginrecord WHERE slug = 'keeper'"
+            ).fetchone()
 
     assert migrated.code == 0, migrated.err
-    assert found["answers"] == [200, 401, 404]
     assert found["held"] == {"keeper": ["broken", ""]}
     assert mended.code == 0, mended.err
     assert (rows, state) == ([("kept",)], ("enabled",))

@@ -19,6 +19,7 @@ from platform_core.events.delivering import dispatch_once
 from platform_core.mail import send_mail
 from platform_core.models import EventRecord
 from platform_core.registry import installed
+from platform_core.registry.command_names import CORE_COMMANDS
 from platform_core.registry.synchronisation import synchronise
 from platform_core.tasks.backend import engine
 from platform_core.tasks.scheduling import Clock
@@ -112,6 +113,13 @@ def test_hook_commands() -> None:
 
     groups = {group.name: group.typer_instance for group in app.registered_groups}
     assert "create" in {command.name for command in groups["user"].registered_commands}
+
+
+def test_every_command_of_the_core_is_reserved() -> None:
+    app = build_app()
+
+    names = {command.name for command in app.registered_commands}
+    assert names | {group.name for group in app.registered_groups} == CORE_COMMANDS
 
 
 def test_hook_health_probes() -> None:
