@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -137,15 +138,27 @@ def _import_settings() -> None:
     name = os.environ.get("DJANGO_SETTINGS_MODULE", "")
     try:
         import_module(name)
+    except PluginErrors:
+        raise
     except (ImportError, SyntaxError, ValueError) as error:
-        problem = PluginProblem(
-            plugin="",
-            code="settings_not_importable",
-            place=name or "DJANGO_SETTINGS_MODULE",
-            message=f"The deployment's settings module cannot be imported: {error}.",
-            way_out=f"Repair it, or name another as settings in {FILE_NAME} or DJANGO_SETTINGS_MODULE.",
-        )
-        raise PluginErrors([problem]) from error
+        raise _settings_problem(name, str(error)) from error
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        if frame.name != "<module>" or Path(frame.filename).stem != name.rpartition(".")[2]:
+            raise  # it is not the module itself that fails
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        raise _settings_problem(place, f"{type(error).__name__}: {message_of(error)}") from error
+
+
+def _settings_problem(place: str, why: str) -> PluginErrors:
+    problem = PluginProblem(
+        plugin="",
+        code="settings_not_importable",
+        place=place or "DJANGO_SETTINGS_MODULE",
+        message=f"The deployment's settings module cannot be imported: {why}.",
+        way_out=f"Repair it, or name another as settings in {FILE_NAME} or DJANGO_SETTINGS_MODULE.",
+    )
+    return PluginErrors([problem])
 
 
 @contextmanager

@@ -71,7 +71,7 @@ def init(
     if unknown:
         refuse(
             f"No installed distribution provides {', '.join(unknown)}.",
-            f"Installed plugins: {', '.join(discover()) or 'none'}.",
+            f"Install its wheel first, or choose among {', '.join(discover()) or 'none'}.",
             code="unknown_plugin",
             as_json=as_json,
         )

@@ -124,7 +124,7 @@ class CoreSettings(PluginSettings):
     """The ``platform.toml`` to use, when it is not the one of the folder."""
     dir: Path | None = None
     """The deployment's folder, for ``platformctl`` calls from elsewhere."""
-    profile: str | None = None
+    profile: Literal["dev", "test", "prod"] | None = None
     """``dev``, ``test`` or ``prod`` for settings modules that leave the choice to the environment."""
 
     @field_validator("rate_limit_signed_in", "rate_limit_anonymous")

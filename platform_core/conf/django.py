@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from django.conf import settings
 
@@ -87,6 +87,7 @@ def build_settings(
     where the rest cannot start without those plugins.
     """
     clean_warnings()
+    _refuse_unknown(profile)
     environ = os.environ if environ is None else environ
     deployment = find_deployment(folder, environ=environ)
     candidates = discover()
@@ -112,6 +113,19 @@ def build_settings(
             plugin_settings=draft.plugin_settings,
         )
     }
+
+
+def _refuse_unknown(profile: str) -> None:
+    """Raise PluginErrors for a profile that there is none of: it would start as in development."""
+    if profile not in get_args(Profile):
+        problem = PluginProblem(
+            plugin="",
+            code="profile_unknown",
+            place="PLATFORM_PROFILE, or build_settings() in the settings module",
+            message=f'There is no profile "{profile}".',
+            way_out=f"Choose one of {', '.join(get_args(Profile))}; production is prod.",
+        )
+        raise PluginErrors([problem])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,13 +126,9 @@ def _grants(situation: Situation) -> Iterator[Finding]:
         for _, row in situation.contents()
         if row["kind"] == "permissions" and row["remembered"]
     }
-    asleep = tuple(f"{slug}." for slug in situation.lists.dormant)
+    asleep = _of_sleepers(situation)
     for role, names in sorted(situation.snapshot.get("unknown_grants", {}).items()):
-        lost = [
-            name
-            for name in names
-            if name not in remembered and not name.startswith(asleep or ("-",))
-        ]
+        lost = [name for name in names if name not in remembered and not name.startswith(asleep)]
         if lost:
             yield Finding(
                 code="grants_unknown",
@@ -142,6 +138,12 @@ def _grants(situation: Situation) -> Iterator[Finding]:
                 why="They give nothing now, and everything again when a plugin defines such a name.",
                 mend=f"Take them out of the role {role}, or enable the plugin that defined them.",
             )
+
+
+def _of_sleepers(situation: Situation) -> tuple[str, ...]:
+    """Return the prefixes of what plugins declare that are listed and not enabled: just restored, nothing remembers it."""
+    listed = (*situation.lists.plugins, *situation.lists.dormant)
+    return tuple(f"{slug}." for slug in listed if situation.state_of(slug) != "enabled")
 
 
 def _settings(situation: Situation) -> Iterator[Finding]:
@@ -172,7 +174,10 @@ def _flags(situation: Situation, state: DatabaseState) -> Iterator[Finding]:
                 mend=f"Ask {facts['responsible']} for a release without it.",
             )
     remembered = {row["name"] for _, row in situation.contents() if row["kind"] == "flags"}
+    asleep = _of_sleepers(situation)
     for name in sorted(set(state.flags) - set(declared) - remembered):
+        if name.startswith(asleep):
+            continue
         yield Finding(
             code="flag_undeclared",
             severity="warning",

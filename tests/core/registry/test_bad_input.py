@@ -430,6 +430,32 @@ def test_settings_that_cannot_be_imported_are_told(deployment: TestDeployment, m
     assert "Traceback" not in answer.err
 
 
+def test_settings_that_raise_are_told_with_their_line(deployment: TestDeployment) -> None:
+    (deployment.folder / "platform.toml").write_text(
+        '[platform]\nsettings = "broken"\n', encoding="utf-8"
+    )
+    (deployment.folder / "broken.py").write_text("\nDEBUG = 1 / 0\n", encoding="utf-8")
+
+    answer = deployment.call("check", "--json")
+
+    assert_refused(answer, "settings_not_importable", "broken.py:2", plugin="")
+    assert "Traceback" not in answer.err
+
+
+def test_a_profile_that_does_not_exist_does_not_start_as_another(
+    deployment: TestDeployment,
+) -> None:
+    by_environment = deployment.call("check", "--json", PLATFORM_PROFILE="production")
+    settings = deployment.folder / "settings.py"
+    text = settings.read_text(encoding="utf-8").replace('"dev"', '"production"')
+    settings.write_text(text, encoding="utf-8")
+    by_settings = deployment.call("check", "--json")
+
+    assert_refused(by_environment, "setting_invalid", "PLATFORM_PROFILE", plugin="")
+    assert_refused(by_settings, "profile_unknown", "PLATFORM_PROFILE", plugin="")
+    assert "production is prod" in by_settings.problems[0]["way_out"]
+
+
 def test_what_was_typed_is_repeated_as_it_was(deployment: TestDeployment) -> None:
     answer = deployment.call("plugin", "enable", "[/bold]x[red]")
 

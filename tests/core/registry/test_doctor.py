@@ -107,6 +107,21 @@ def test_every_planted_fault_is_found_with_its_remedy(
     assert "not-to-be-shown" not in answer.out + answer.err
 
 
+def test_the_flag_of_a_dormant_plugin_is_kept_though_nothing_remembers_its_declaration(
+    deployment: TestDeployment,
+) -> None:
+    with psycopg.connect(deployment.database_url) as connection:
+        connection.execute(
+            "DELETE FROM platform_core_plugincontribution WHERE plugin_id = 'chimes'"
+        )
+        stored = connection.execute("SELECT name FROM waffle_flag").fetchall()
+
+    found = by_code(deployment.call("plugin", "doctor", "--json"))
+
+    assert ("chimes.loud",) in stored
+    assert "flag_undeclared" not in found
+
+
 def test_a_long_list_that_no_index_serves_in_its_order_is_found(deployment: TestDeployment) -> None:
     with psycopg.connect(deployment.database_url) as connection:
         connection.execute(MANY_UNITS)
