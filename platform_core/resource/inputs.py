@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.serializers import ListSerializer, Serializer
 
+from platform_core.resource.problems import MOST_ERRORS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,6 +31,8 @@ def passed_over(serializer: Any, data: Any) -> dict[str, Any]:
         return {}
     refused: dict[str, Any] = {}
     for name, value in data.items():
+        if len(refused) >= MOST_ERRORS:  # a body has room for a quarter of a million names
+            break
         field = serializer.fields.get(name)
         if field is None:
             refused[name] = [ErrorDetail(str(_("There is no such field.")), "unknown_field")]

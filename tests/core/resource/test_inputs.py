@@ -8,7 +8,7 @@ import pytest
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from platform_core.resource.inputs import validated
+from platform_core.resource.inputs import passed_over, validated
 
 
 class Line(serializers.Serializer[Any]):
@@ -44,3 +44,7 @@ def test_what_is_known_is_validated() -> None:
     assert validated(Order(data={"first": {"count": 3}, "lines": lines}))["lines"] == lines
     with pytest.raises(ValidationError):
         validated(Order(data=[]))
+
+
+def test_so_many_refusals_are_told_and_no_more() -> None:
+    assert len(passed_over(Order(), {f"x{number}": 1 for number in range(1000)})) == 200
