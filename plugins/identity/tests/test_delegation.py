@@ -51,6 +51,17 @@ def test_what_is_held_everywhere_can_be_given_anywhere() -> None:
     assert give(giver, ADD, object_model="identity.OrgUnit", object_id=thing.pk).scope == "object"
 
 
+def test_who_may_not_give_it_there_does_not_learn_what_is_there() -> None:
+    giver, thing = make_user(), make_unit("thing")
+    grant(giver, ADD)
+    told = []
+    for key in (thing.pk, uuid4()):
+        with pytest.raises(NotHeld) as refusal:
+            give(giver, VIEW, object_model="identity.OrgUnit", object_id=key)
+        told.append(str(refusal.value.message))
+    assert told[0] == told[1]
+
+
 def test_what_is_not_held_cannot_be_given() -> None:
     giver = make_user()
     grant(giver, VIEW)

@@ -49,13 +49,11 @@ def assign_role(
         )
     _check_dates(starts_at, ends_at)
     role = Role.objects.select_for_update().get(pk=role.pk)
-    require_role_held(
-        role,
-        held_by=granted_by,
-        until=ends_at,
-        unit=unit,
-        target=_target(object_model, object_id),
-    )
+    target = _target(object_model, object_id)
+    require_role_held(role, held_by=granted_by, until=ends_at, unit=unit, target=target)
+    # Asked afterwards: whoever may not give it there does not learn whether there is such an object.
+    if scope == Scope.OBJECT and target is None:
+        raise Invalid(_("There is no such object."), pointer="/object_id")
     assignment: RoleAssignment = RoleAssignment.objects.create(
         user=user,
         role=role,
@@ -134,10 +132,7 @@ def _target(object_model: str, object_id: UUID | None) -> Model | None:
         return None
     if grantable_model(object_model) is None:
         raise Invalid(_("There is no such model."), pointer="/object_model")
-    found = target_of(object_model, object_id)
-    if found is None:
-        raise Invalid(_("There is no such object."), pointer="/object_id")
-    return found
+    return target_of(object_model, object_id)
 
 
 def _check_dates(starts_at: dt.datetime | None, ends_at: dt.datetime | None) -> None:
