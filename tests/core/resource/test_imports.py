@@ -15,6 +15,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from platform_core.access import Actor
+from platform_core.exchange.errors import TooMuchAtOnce
 from platform_core.resource import import_rows, uploads
 from platform_core.resource.uploads import Upload
 from tests.core.resource.conftest import ROOT, Library, codes
@@ -476,6 +477,19 @@ def test_a_workbook_that_takes_long_to_read_is_left_to_a_worker(librarian: Any) 
         f"{ROOT}books/import/?dry_run=true", {"file": SimpleUploadedFile("b.xlsx", content)}
     )
     assert (tried.status_code, tried.json()["dry_run"]) == (202, True)
+
+
+def test_another_call_that_reads_a_long_file_starts_no_import(
+    librarian: Any, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(self: Any, serializer: Any) -> Any:
+        raise TooMuchAtOnce("More than is read at once.")
+
+    monkeypatch.setattr(BookResource, "unsaved_object", read)
+    monkeypatch.setattr("platform_core.resource.writes.decoder_of", lambda _cls: None)
+    body = {"title": "a", "isbn": "1", "shelf": str(library.north_shelf.pk)}
+    tried = librarian.call("POST", "books/?dry_run=true", body)
+    assert (tried.status_code, tried.json()["code"]) == (413, "too_large")
 
 
 def test_import_add_and_change_are_each_asked_for(
