@@ -23,7 +23,7 @@ SILENCE = """\
 import os
 from platform_core.registry import steps
 
-steps._tell = lambda what: None
+steps._tell("")  # as if its step were over
 os._exit(3)
 """
 STEP_LIMIT = {"PLATFORM_PLUGIN_STEP_TIMEOUT": "5"}
