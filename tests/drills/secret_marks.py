@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from platform_core.signing_keys import new_private_key
 
 WORDS = (
     *("password", "new_password", "current_password", "pin_phrase", "nickname", "family_name", "street", "diagnosis"),
@@ -75,25 +74,13 @@ def new_marks() -> Marks:
             f"19{number + 1}{secrets.randbelow(10)}-0{1 + secrets.randbelow(9)}-{10 + secrets.randbelow(18)}"
         )
     for name in ("audit_key", "identity_key"):
-        found[name] = _private_key().splitlines()[1]
+        found[name] = new_private_key().splitlines()[1]
     return Marks(found)
 
 
 def word(length: int = 14) -> str:
     """Return a word of small letters that nobody else writes."""
     return "".join(secrets.choice(string.ascii_lowercase) for _ in range(length))
-
-
-def _private_key() -> str:
-    return (
-        Ed25519PrivateKey.generate()
-        .private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        .decode()
-    )
 
 
 def pem(line: str) -> str:
