@@ -19,6 +19,7 @@ STEP_LIMIT_S = 60
 
 _listener: int | None = None
 _limit_s: float = STEP_LIMIT_S
+_rest_s: float | None = None
 
 
 class InterpreterExit(Exception):
@@ -70,9 +71,6 @@ def telling(descriptor: int, *, rest_s: float | None = None) -> Iterator[None]:
         faulthandler.disable()
         if before:
             faulthandler.enable()
-
-
-_rest_s: float | None = None
 
 
 def _tell(what: str) -> None:
