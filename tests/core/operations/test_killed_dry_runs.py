@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.core.operations.traces import changed, contents
@@ -24,9 +26,11 @@ WAITING = (
 )
 SCHOOL = """
 import django; django.setup()
-from platform_education.models import School
+from platform_education.models import School, Student
 from platform_identity.testing import make_owner, make_unit
-print(make_owner("owner@example.org").pk, School.objects.create(name="S", unit=make_unit("S")).pk)
+school = School.objects.create(name="S", unit=make_unit("S"))
+Student.objects.create(given_name="A", family_name="B", school=school, sourced_id="another")
+print(make_owner("owner@example.org").pk, school.pk)
 """
 START = """
 import django, io; django.setup()
@@ -34,9 +38,9 @@ from uuid import UUID
 from platform_core.access import Actor, acting_as
 from platform_core.operations import start_operation
 from platform_core.operations.importing import import_file
-lines = ["given_name,family_name,school"]
-lines += [f"Given {{number}},Family,{school}" for number in range({rows})]
-lines[3] = "Given,Family,nowhere"
+lines = ["given_name,family_name,school,sourced_id"]
+lines += [f"Given {{number}},Family,{school},{{number}}" for number in range({rows})]
+lines[3] = "Given,Family,nowhere,nobody"
 with acting_as(Actor(UUID("{owner}"), "user"), request_id="r"):
     print(start_operation(
         import_file,
@@ -92,6 +96,22 @@ def found(ground: Ground, operation: str) -> tuple[Any, ...]:
     return ground.query(f"SELECT {columns}", operation)[0]
 
 
+@contextmanager
+def held_up(ground: Ground) -> Iterator[None]:
+    """Let a run wait at its last row during the block: whether its key is taken is open until then, and it is not."""
+    with psycopg.connect(ground.deployment.database_url) as other:
+        other.execute(
+            "UPDATE education_student SET sourced_id = %s WHERE sourced_id = 'another'",
+            [str(ROWS - 1)],
+        )
+        yield
+        other.rollback()
+
+
+def signs_of_life(ground: Ground) -> Any:
+    return ground.query("SELECT max(last_heartbeat) FROM procrastinate_workers")
+
+
 def halfway(ground: Ground, operation: str) -> Any:
     """Return what the worker has told of its progress, once rows are written and not yet undone."""
     return ground.query(
@@ -111,10 +131,11 @@ def test_a_killed_dry_run_is_done_by_another_worker_and_leaves_its_report_alone(
 ) -> None:
     before = contents(ground.query)
     operation = start(ground, owner_and_school)
-    first = ground.start_worker()
-    until(lambda: halfway(ground, operation))
+    with held_up(ground):
+        first = ground.start_worker()
+        until(lambda: halfway(ground, operation))
 
-    kill(first)
+        kill(first)
 
     assert changed(ground.query, before) <= OF_WORKERS
     with ground.worker():
@@ -132,8 +153,12 @@ def test_a_dry_run_that_is_cancelled_while_it_runs_leaves_nothing(
     before = contents(ground.query)
     operation = start(ground, owner_and_school)
     with ground.worker():
-        until(lambda: halfway(ground, operation))
-        said(ground, CANCEL.format(operation=operation))
+        with held_up(ground):
+            until(lambda: halfway(ground, operation))
+            said(ground, CANCEL.format(operation=operation))
+            for _ in range(2):  # it looks for what was cancelled after each sign of life
+                last = signs_of_life(ground)
+                until(lambda last=last: signs_of_life(ground) != last)
         until(lambda: found(ground, operation)[0] == "cancelled", within_s=120)
     assert found(ground, operation)[1:] == (None, "")
     assert changed(ground.query, before) <= OF_WORKERS
