@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import io
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,11 +145,18 @@ def valid_openapi(document: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the deployment's OpenAPI document, or the one given, when it is valid; AssertionError when not."""
     if document is None:
         document = PlatformSchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
-    try:
-        validate_schema(document)  # type: ignore[no-untyped-call]
-    except ValidationError as error:
-        raise AssertionError(f"The OpenAPI document is not valid: {error.message}") from error
+    digest = hashlib.sha256(json.dumps(document, default=str).encode()).digest()
+    if digest not in _valid:
+        try:
+            validate_schema(document)  # type: ignore[no-untyped-call]
+        except ValidationError as error:
+            raise AssertionError(f"The OpenAPI document is not valid: {error.message}") from error
+        _valid.add(digest)
     return document
+
+
+_valid: set[bytes] = set()
+"""Digests of the documents that were found valid: to find out takes seconds."""
 
 
 def check_openapi(subject: ResourceSubject, document: dict[str, Any]) -> None:

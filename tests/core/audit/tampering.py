@@ -256,7 +256,9 @@ def flip_a_bit_of_text(cursor: Any, trail: Trail, dice: random.Random) -> Expect
 @way
 def renumber_an_event(cursor: Any, trail: Trail, dice: random.Random) -> Expected:
     seq, event = _any(trail, dice)
-    cursor.execute("UPDATE platform_core_auditevent SET id = id + 100000 WHERE id = %s", [event])
+    cursor.execute(
+        "UPDATE platform_core_auditevent SET id = id + 1000000000 WHERE id = %s", [event]
+    )
     return Expected("event", event, seq, ("missing",))
 
 
@@ -398,7 +400,7 @@ def _seal_column(name: str, value: str) -> Tampering:
 
 
 for _name, _value in (
-    ("seq", "seq + 1000"),
+    ("seq", "seq + 1000000000"),
     ("event_id", "event_id + 300000"),
     ("event_digest", "sha256(event_digest)"),
     ("sealed_at", "sealed_at + interval '1 microsecond'"),

@@ -129,6 +129,8 @@ def deadly(way: str, place: str) -> Broken:
 ENDINGS = {f"{way}_{place}": deadly(way, place) for way in DEADLY for place in PLACES}
 
 QUARANTINE = {"PLATFORM_ON_PLUGIN_ERROR": "quarantine"}
+SHORT = {"PLATFORM_PLUGIN_STEP_TIMEOUT": "5"}
+"""For commands that look at every plugin on the path: one of them hangs, and is waited for so long."""
 EVERYTHING = ["identity", "good", *BROKEN, "needy", "lost"]
 
 

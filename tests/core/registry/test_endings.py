@@ -10,10 +10,16 @@ import pytest
 
 from platform_core.registry.discovery import Candidate
 from platform_core.registry.endings import Ending
-from tests.core.registry.broken_plugins import ENDINGS, MODELS, QUARANTINE, look, write_plugins
+from tests.core.registry.broken_plugins import (
+    ENDINGS,
+    MODELS,
+    QUARANTINE,
+    SHORT,
+    look,
+    write_plugins,
+)
 from tests.deployments import TestDeployment, new_deployment, write_distribution
 
-SHORT = {"PLATFORM_PLUGIN_STEP_TIMEOUT": "5"}
 TOGETHER = [
     "leaves_apps",
     "crashes_models",

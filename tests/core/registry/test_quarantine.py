@@ -14,6 +14,7 @@ from tests.core.registry.broken_plugins import (
     EVERYTHING,
     QUARANTINE,
     ROUTE,
+    SHORT,
     fault_of,
     look,
     write_plugins,
@@ -192,7 +193,7 @@ def test_in_safe_mode_only_the_user_model_is_awake_and_the_operator_can_repair(
     site: TestDeployment,
 ) -> None:
     site.write(plugins=["identity", "good", "models"])
-    safe = {"PLATFORM_SAFE_MODE": "true", "PLATFORM_ON_PLUGIN_ERROR": "fail"}
+    safe = {"PLATFORM_SAFE_MODE": "true", "PLATFORM_ON_PLUGIN_ERROR": "fail", **SHORT}
 
     found = look(site, **safe)
     listed = site.call("plugin", "list", **safe)
@@ -212,8 +213,8 @@ def test_a_plugin_that_would_be_held_back_is_not_enabled(site: TestDeployment) -
     site.write(plugins=["identity", "good", "hooks"])
     assert site.call("check", **QUARANTINE).code == 4
 
-    refused = site.call("plugin", "enable", "raising", "--json", **QUARANTINE)
-    well = site.call("plugin", "disable", "good", "--json", **QUARANTINE)
+    refused = site.call("plugin", "enable", "raising", "--json", **QUARANTINE, **SHORT)
+    well = site.call("plugin", "disable", "good", "--json", **QUARANTINE, **SHORT)
 
     assert refused.code == 1
     assert {one["plugin"] for one in refused.problems} == {"raising"}
