@@ -91,6 +91,20 @@ def wait_gone(pid: int, data: Path, deadline: float) -> bool:
     return True
 
 
+def end_launched(process: "subprocess.Popen[bytes]", *, patience_s: float = 10) -> None:
+    """End a server that was launched a moment ago, and return when it is gone.
+
+    It is asked again and again: what becomes the server may lose a signal while it changes its user.
+    """
+    deadline = time.monotonic() + patience_s
+    while process.returncode is None and time.monotonic() < deadline:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    if process.returncode is None:
+        process.kill()
+        process.wait()
+
+
 def end_orphans(data: Path, *, grace_s: float = 5) -> None:
     """End the server processes of a data directory that outlived their postmaster.
 

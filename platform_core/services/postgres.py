@@ -32,6 +32,7 @@ from platform_core.services._folder import Folder
 from platform_core.services._processes import (
     Postmaster,
     alive,
+    end_launched,
     end_orphans,
     live_postmaster,
     recorded_pid,
@@ -167,9 +168,7 @@ class EmbeddedPostgres:
         try:
             return self._usable(process, deadline)
         except BaseException:  # Ctrl-C too: a server that start() did not return must not remain
-            if process.returncode is None:
-                process.send_signal(signal.SIGINT)
-                wait_gone(process.pid, data, time.monotonic() + 10)
+            end_launched(process)
             raise
 
     def _usable(self, process: "subprocess.Popen[bytes] | None", deadline: float) -> ServerInfo:
