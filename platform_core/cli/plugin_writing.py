@@ -42,7 +42,16 @@ def makemigrations(
         words = ["makemigrations", subject.slug, *(("--name", name) if name else ())]
         done = subprocess.run(  # noqa: S603  (our own command)
             # Django warns that it cannot ask a database whether the migrations before were applied in their order.
-            [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "django", *words]
+            # From Django 6 on its checks of generated columns ask for the server's version.
+            [
+                sys.executable,
+                "-W",
+                "ignore::RuntimeWarning",
+                "-m",
+                "django",
+                *words,
+                "--skip-checks",
+            ]
             + (["--no-input"] if as_json else []),
             env=environment(subject, slugs, scratch) | {"DATABASE_URL": NO_DATABASE},
             # Its questions, such as for the value that old rows get, are asked and answered in the terminal.
