@@ -38,7 +38,7 @@ def loading(slug: str, step: Step) -> Iterator[None]:
             yield
     except (Exception, KeyboardInterrupt):
         raise
-    except BaseException as error:
+    except BaseException as error:  # SystemExit and its like: one plugin must not end the others
         told = InterpreterExit(f"{type(error).__name__}({error})")
         raise told.with_traceback(error.__traceback__) from error
     finally:

@@ -122,7 +122,7 @@ class _Trial:
                 text=True,
                 encoding="utf-8",
             )
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no pipe stays open
             os.close(reader)
             raise
         finally:

@@ -112,9 +112,7 @@ def _check_policy(resource: type[Resource], label: str) -> None:
 def _check_serializer(resource: type[Resource], label: str) -> None:
     try:
         _fields = resource.serializer_class().fields
-    except (
-        Exception
-    ) as error:  # whatever a stranger's serializer raises, the report names the resource
+    except Exception as error:  # a stranger's code: whatever it raises is told by its resource
         raise TypeError(
             f"{label}.serializer_class cannot be used: {type(error).__name__}: {str(error).rstrip('.')}"
         ) from error

@@ -92,7 +92,7 @@ class Senders:
                 send_due(endpoint_id, self._name, is_over=self._stop.is_set)
             except _GONE as error:  # its turn lapses, and then somebody goes on
                 self._outage.goes_on("send webhooks", error)
-            except Exception:
+            except Exception:  # the thread must serve the next endpoint
                 log.exception("sending webhooks to an endpoint failed", endpoint=str(endpoint_id))
             finally:
                 close_old_connections()
